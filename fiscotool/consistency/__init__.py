@@ -1,0 +1,1 @@
+"""Define observations and decide whether they agree: invariants, verdicts, evidence. Pure."""

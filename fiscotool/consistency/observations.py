@@ -1,0 +1,161 @@
+"""The words in which a run is judged: who the nodes are, what each was seen to say and when, what was broken, what was sent.
+
+Rule 1. A value read over RPC was true at some instant between `sent_s` and `got_s`; only samples with a.got_s < b.sent_s are
+        ordered in time (docs/observer.md).
+Rule 2. Everything here is plain, frozen data. Hashes are lower-case hex without 0x, node ids 128 hex digits; times are seconds of
+        the observer's monotonic clock, counted from the start of the recording; wall-clock times say so in their name.
+Rule 3. Cryptographic facts (a recomputed hash, a verified signature) arrive computed: this room has no cryptography.
+
+Sources: docs/observer.md; FISCO BCOS 3.x RPC objects (spec 3.x 2.4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class NodeIdentity:
+    """One node of the chain under observation. `name` is unique in a run (node0 …); `host` and ports as in its config."""
+
+    name: str
+    node_id: str
+    host: str = "127.0.0.1"
+    rpc_port: int = 0
+    p2p_port: int = 0
+    web3_port: int = 0
+    directory: str = ""
+    byzantine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What was observed, with what, and the command that reproduces it."""
+
+    nodes: tuple[NodeIdentity, ...]
+    chain_id: str = ""
+    group_id: str = ""
+    engine: str = ""
+    node_version: str = ""
+    tool_version: str = ""
+    command: str = ""
+    drill: str = ""
+    started_wall: str = ""
+    leader_period_blocks: int = 1
+    timeout_base_s: float = 3.0
+    min_seal_time_s: float = 0.5
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Incarnation:
+    """One life of a node's process: pid and start time. Views restart at 0 with a new incarnation, heights do not."""
+
+    pid: int
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One poll of one node. A field is None when it was not answered. `line` is its line in the recording, from 1."""
+
+    node: str
+    sent_s: float
+    got_s: float
+    line: int
+    incarnation: Incarnation | None = None
+    error: str = ""
+    height: int | None = None
+    block_hash: str | None = None
+    view: int | None = None
+    timeout: bool | None = None
+    change_cycle: int | None = None
+    leader_index: int | None = None
+    node_index: int | None = None
+    connected_count: int | None = None
+    consensus_height: int | None = None
+    node_count: int | None = None
+    quorum_weight: int | None = None
+    faulty_weight_max: int | None = None
+    is_syncing: bool | None = None
+    pending_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureSeen:
+    """One entry of a header's signatureList. `is_valid`: it verifies over the block hash under the key of `sealer_index`."""
+
+    sealer_index: int
+    is_valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSeen:
+    """A block as one node told it. `recomputed_hash` is the hash of the fields told; empty when a field was missing."""
+
+    node: str
+    seen_s: float
+    line: int
+    number: int
+    block_hash: str
+    recomputed_hash: str
+    parent_number: int | None
+    parent_hash: str
+    sealer: int
+    sealer_list: tuple[str, ...]
+    weights: tuple[int, ...]
+    signatures: tuple[SignatureSeen, ...]
+    timestamp_ms: int
+    tx_hashes: tuple[str, ...]
+    txs_root: str = ""
+    receipts_root: str = ""
+    state_root: str = ""
+    gas_used: str = ""
+    tx_hashes_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TxSeen:
+    """One transaction a client sent. `outcome`: committed (a receipt came), refused (the node said no), unknown (no answer)."""
+
+    tx_hash: str
+    node: str
+    sent_s: float
+    got_s: float
+    line: int
+    outcome: str
+    block_number: int | None = None
+    status: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSeen:
+    """One fault from injection to heal, on one node. `healed_s` is None while it lasts (or the recording ends).
+
+    `kind`: kill, stop, pause, … ; `role`: what the node was when it was chosen (leader, follower).
+    """
+
+    fault_id: str
+    kind: str
+    node: str
+    injected_s: float
+    line: int
+    healed_s: float | None = None
+    role: str = ""
+    confirmed: bool = True
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Everything a recording says, sorted by time. `problems` are lines that could not be read, in words."""
+
+    run: RunInfo
+    samples: tuple[Sample, ...] = ()
+    blocks: tuple[BlockSeen, ...] = ()
+    txs: tuple[TxSeen, ...] = ()
+    faults: tuple[FaultSeen, ...] = ()
+    ended_s: float | None = None
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Run the reference core as real processes with real sockets and disks on this machine: the embedded chain."""

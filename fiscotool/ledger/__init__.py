@@ -1,0 +1,1 @@
+"""Transactions, receipts and block headers as bytes, hashes and signatures."""

@@ -1,0 +1,1 @@
+"""Start, stop, kill, pause, restart and inspect node processes."""

@@ -1,0 +1,169 @@
+"""What a replica wants done, as an ordered tuple of values.
+
+Rule 1. Order is meaning: what follows a `Persist` in one step, and every effect of later steps, happens only once it is durable.
+Rule 2. `Broadcast` goes to all other sealers and, signed, back to this replica as `events.Received`.
+Rule 3. Every `VerifyProposal` and `Execute` is answered by exactly one event, sooner or later; `CommitBlock` by `LedgerAdvanced`
+        (or never, when block synchronisation overtakes it).
+
+Sources: bcos-pbft `PBFTEngine.cpp`, `PBFTConfig.cpp`, `storage/LedgerStorage.cpp`; spec 3.x 1.8-1.13.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from fiscotool.pbft.events import TimerName
+from fiscotool.pbft.messages import Message, PreparedCertificate, Proposal
+from fiscotool.pbft.types import Digest, Height, NodeIndex, Ticks, View
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRecord:
+    """The vote a replica must not forget: at `index` it voted for `digest` in `view`.
+
+    Written before a Prepare leaves (`certificate` None) and again before a Commit leaves (with the certificate and the full
+    proposal in it). One record an index, the latest wins; records at or below the ledger's height may be deleted.
+    """
+
+    index: Height
+    view: View
+    digest: Digest
+    certificate: PreparedCertificate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedRecord:
+    """An agreed proposal that was executed: replayed after a restart (upstream `pbftCommitDB`, spec 1.13)."""
+
+    proposal: Proposal
+    block_hash: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Make the record durable before anything later is done."""
+
+    record: VoteRecord | ExecutedRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Sign, send to every other sealer, and hand back to this replica."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Sign and send to one sealer, never to oneself."""
+
+    to: NodeIndex
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyProposal:
+    """Check the block's transactions, fetching missing ones from `source`; answer with `events.Verified`."""
+
+    proposal: Proposal
+    source: NodeIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Execute the proposal on top of block index-1 (executed, maybe not yet committed); answer with `events.Executed`."""
+
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class CommitBlock:
+    """Write the executed block with this signature list to the ledger; answer with `events.LedgerAdvanced`.
+
+    `signatures` is sorted by node index, distinct, with weight of at least a quorum, each over `block_hash`.
+    """
+
+    index: Height
+    digest: Digest
+    block_hash: Digest
+    signatures: tuple[tuple[NodeIndex, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SealRange:
+    """This replica leads `first`..`last` in `view`: its sealer may propose these heights, in order (`notifySealer`).
+
+    A new SealRange replaces the former; `last < first` means: seal nothing.
+    """
+
+    first: Height
+    last: Height
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseTransactions:
+    """The proposal will not be agreed in this view: its transactions may be sealed again."""
+
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedIndex:
+    """Tell block synchronisation that consensus itself brings this height, so it need not be fetched (spec 1.16).
+
+    In timeout the replica tells its committed height instead, which lets synchronisation start again from there.
+    """
+
+    index: Height
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer:
+    """Arm `name`, replacing an earlier one; fires as TimerFired(name, epoch)."""
+
+    name: TimerName
+    epoch: int
+    after_ticks: Ticks
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Disarm `name`."""
+
+    name: TimerName
+
+
+class RejectReason(Enum):
+    """Why a message was not used. The value is the sentence shown to people; the pbft room adds reasons as it needs them."""
+
+    NOT_A_SEALER = "the sender or this replica is not a sealer"
+    STALE_INDEX = "the height is already committed or executed"
+    STALE_VIEW = "the view is older than the replica's"
+    NOT_THE_LEADER = "the sender does not lead this height in this view"
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """`message` was not used. Not an error: a Byzantine peer may send anything, and late messages are ordinary."""
+
+    message: Message
+    reason: RejectReason
+
+
+Effect = (
+    Persist
+    | Broadcast
+    | Send
+    | VerifyProposal
+    | Execute
+    | CommitBlock
+    | SealRange
+    | ReleaseTransactions
+    | AgreedIndex
+    | SetTimer
+    | CancelTimer
+    | Reject
+)
+"""All that a replica can ask for."""

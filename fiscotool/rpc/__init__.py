@@ -1,0 +1,1 @@
+"""Speak JSON-RPC to nodes: typed methods, sans-IO codec, transports, TLS."""

@@ -1,0 +1,1 @@
+"""Run many cores in one thread against a seeded, faulty, virtual world."""
