@@ -1,0 +1,67 @@
+# fiscotool: one command a purpose. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+k ?=
+
+.PHONY: help demo test test-fast lint fmt types tidy golden proto bench docs clean sync
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "fiscotool needs Python 3.11 or newer; this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+sync: $(DEV_STAMP) ## make .venv and install everything in it
+
+demo: $(STAMP) ## the main job: deploy 4 nodes, kill the leader, recover, judge, report
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/demo.sh
+
+test: $(DEV_STAMP) ## everything: lint, types, import contracts, tidy rules, all tests
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/system_packages.sh
+	$(MAKE) --no-print-directory lint types
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(if $(k),-k '$(k)')
+
+test-fast: $(DEV_STAMP) ## tests without processes (k=... filters)
+	$(BIN)/python -m pytest -n 2 -m 'not devnet and not browser and not slow' $(if $(k),-k '$(k)')
+
+lint: $(DEV_STAMP) ## ruff, formatting, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+fmt: $(DEV_STAMP) ## format the code
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+types: $(DEV_STAMP) ## mypy --strict
+	$(BIN)/mypy
+
+tidy: $(DEV_STAMP) ## the house rules that a machine can read
+	$(BIN)/python -m pytest -q tests/architecture
+
+golden: $(DEV_STAMP) ## rewrite the golden transcripts; read the diff line by line
+	FISCOTOOL_REWRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden tests/pbft -k golden
+
+proto: $(DEV_STAMP) ## generate the Protobuf modules again
+	cd fiscotool/devnet/proto && ../../../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. *.proto
+
+bench: $(DEV_STAMP) ## all benchmarks; figures are ratios within one run
+	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+docs: $(DEV_STAMP) ## write the generated parts of docs/ again
+	$(BIN)/python scripts/generate_docs.py
+
+clean: ## remove what was built (never a chain)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
