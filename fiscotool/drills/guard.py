@@ -15,7 +15,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -147,13 +148,19 @@ class FaultGuard:
         self._notice(fault, "healed", done)
 
     def heal_all(self) -> None:
-        """Heal what is open, all of it, even if some fail. Raises FiscoToolError naming the nodes that did not come back."""
+        """Heal what is open, all at once and even if some fail. Raises FiscoToolError naming the nodes that did not come back."""
         failed: list[tuple[str, FiscoToolError]] = []
-        for fault in list(self._open.values()):
+
+        def heal_one(fault: Fault) -> None:
             try:
                 self.heal(fault)
             except FiscoToolError as error:
                 failed.append((fault.node, error))
+
+        faults = list(self._open.values())
+        if faults:
+            with ThreadPoolExecutor(max_workers=len(faults)) as pool:
+                list(pool.map(heal_one, faults))
         if failed:
             names = ", ".join(name for name, _ in failed)
             raise EnvironmentFailure(
@@ -193,8 +200,3 @@ def heal_open_faults(target: Target, ledger: FaultLedger) -> list[tuple[OpenFaul
         ledger.append({"event": "healed", "fault_id": fault.fault_id, "when": _now(), "done": done})
         healed.append((fault, done))
     return healed
-
-
-def describe(fault: OpenFault) -> dict[str, Any]:
-    """The fault as plain data."""
-    return asdict(fault)

@@ -44,7 +44,7 @@ def leader_name(looks: dict[str, Look]) -> str | None:
     by_index = {look.node_index: name for name, look in looks.items() if look.node_index is not None}
     votes: dict[str, int] = {}
     for look in looks.values():
-        name = by_index.get(look.leader_index) if look.answers else None
+        name = by_index.get(look.leader_index) if look.answers and look.leader_index is not None else None
         if name is not None:
             votes[name] = votes.get(name, 0) + (2 if look.timeout is False else 1)
     return max(sorted(votes), key=lambda name: votes[name]) if votes else None
@@ -136,8 +136,7 @@ class Run:
     def _heal(self) -> None:
         for fault in self._open:
             self._world.tell(f"healing {fault.node}")
-        for fault in self._open:
-            self._guard.heal(fault)
+        self._guard.heal_all()
         self._open.clear()
 
     def _await_blocks(self, count: int, within_s: float) -> None:
