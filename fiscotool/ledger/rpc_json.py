@@ -1,0 +1,74 @@
+"""Typed access to members of RPC objects: what is missing or of another type is a LedgerFormatError that names the member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fiscotool.ledger.errors import LedgerFormatError
+
+
+def _member(obj: dict[str, Any], name: str) -> Any:
+    if not isinstance(obj, dict):
+        raise LedgerFormatError(f"expected a JSON object with the member {name!r}, got {type(obj).__name__}")
+    if name not in obj:
+        raise LedgerFormatError(f"the RPC object has no member {name!r}")
+    return obj[name]
+
+
+def as_integer(value: Any, name: str, bits: int = 64) -> int:
+    """A JSON integer of at most `bits` bits, signed."""
+    if type(value) is not int or not -(1 << (bits - 1)) <= value < 1 << (bits - 1):
+        raise LedgerFormatError(f"{name!r} is not an integer of {bits} bits: {value!r}"[:200])
+    return value
+
+
+def integer(obj: dict[str, Any], name: str, bits: int = 64) -> int:
+    """Member `name` as an integer."""
+    return as_integer(_member(obj, name), name, bits)
+
+
+def text(obj: dict[str, Any], name: str, default: str | None = None) -> str:
+    """Member `name` as a text that can be encoded in UTF-8; `default` when it is absent and a default is given."""
+    if default is not None and isinstance(obj, dict) and name not in obj:
+        return default
+    value = _member(obj, name)
+    if type(value) is not str:
+        raise LedgerFormatError(f"{name!r} is {type(value).__name__}, not a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as problem:
+        raise LedgerFormatError(f"{name!r} is not proper Unicode text") from problem
+    return value
+
+
+def hex_bytes(value: Any, name: str) -> bytes:
+    """A hex text, with or without 0x, as bytes."""
+    if type(value) is not str:
+        raise LedgerFormatError(f"{name!r} is {type(value).__name__}, not a hex text")
+    try:
+        return bytes.fromhex(value.removeprefix("0x"))
+    except ValueError as problem:
+        raise LedgerFormatError(f"{name!r} is not a hex text: {value[:80]!r}") from problem
+
+
+def data(obj: dict[str, Any], name: str) -> bytes:
+    """Member `name`, a hex text, as bytes."""
+    return hex_bytes(_member(obj, name), name)
+
+
+def array(obj: dict[str, Any], name: str) -> list[Any]:
+    """Member `name` as a list; null counts as empty, as nodes written in C++ answer it."""
+    value = _member(obj, name)
+    if value is None:
+        return []
+    if type(value) is not list:
+        raise LedgerFormatError(f"{name!r} is {type(value).__name__}, not a list")
+    return value
+
+
+def objects(obj: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Member `name` as a list of objects."""
+    values = array(obj, name)
+    if not all(isinstance(value, dict) for value in values):
+        raise LedgerFormatError(f"{name!r} has an element that is not an object")
+    return values
