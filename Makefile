@@ -55,7 +55,7 @@ golden: $(DEV_STAMP) ## rewrite the golden transcripts; read the diff line by li
 	FISCOTOOL_REWRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden tests/pbft -k golden
 
 proto: $(DEV_STAMP) ## generate the Protobuf modules again
-	cd fiscotool/devnet/proto && ../../../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. *.proto
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. fiscotool/devnet/proto/*.proto
 
 bench: $(DEV_STAMP) ## all benchmarks; figures are ratios within one run
 	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -1,0 +1,264 @@
+"""The peers of a node: listens, dials, keeps one link to each, and knows who is connected.
+
+Rule 1. Mutual TLS: both sides show a certificate of the chain's CA, both verify. What is refused is logged with the reason, at most
+        once a second for each reason.
+Rule 2. One link a pair: of two greeted links to the same node the one dialled by the node with the smaller id stays; of two dialled by
+        the same node the newer one (the older is a leftover).
+Rule 3. Every endpoint of nodes.json that is not connected is dialled again and again, after 0.1 s, doubling to at most 1 s.
+Rule 4. A link on which nothing arrived for 60 s is closed (block synchronisation says something every 2 s at least).
+
+Sources: spec 3.x 0, 4.5, 5.3; bcos-gateway `libp2p/Service.cpp` (`heartBeat`, `onConnect`, `updatePeerBlacklist`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final, Protocol
+
+from fiscotool.devnet.frames import encode_frame
+from fiscotool.devnet.inifile import SettingsError
+from fiscotool.devnet.links import GREETING_S, Identity, Link
+from fiscotool.devnet.log import NodeLog
+from fiscotool.devnet.settings import Endpoint, Settings
+
+__all__ = ["PeerListener", "Peers", "tls_contexts"]
+
+_DIAL_AGAIN_S_MIN: Final = 0.1
+_DIAL_AGAIN_S_MAX: Final = 1.0
+_IDLE_S_MAX: Final = 60.0
+_HEARTBEAT_S: Final = 10.0
+_DIALLING_S: Final = 5.0
+
+
+class PeerListener(Protocol):
+    """Who wants to know of peers (the node)."""
+
+    def on_peer_connected(self, node_id: bytes) -> None:
+        """A new peer can be sent to."""
+
+    def on_peer_lost(self, node_id: bytes) -> None:
+        """A peer is gone."""
+
+    def on_peer_frame(self, node_id: bytes, module: int, payload: bytes) -> None:
+        """A frame of a connected peer."""
+
+
+def tls_contexts(settings: Settings) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """(server, client) contexts of conf/ca.crt, ssl.crt, ssl.key. Raises SettingsError."""
+    made: list[ssl.SSLContext] = []
+    for protocol in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT):
+        context = ssl.SSLContext(protocol)
+        context.check_hostname = False  # The certificates name an agency, not a host; trust is the CA's signature (spec 4.4).
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(settings.node_cert, settings.node_key)
+            context.load_verify_locations(settings.ca_cert)
+        except (OSError, ssl.SSLError) as problem:
+            files = f"{settings.node_cert}, {settings.node_key}, {settings.ca_cert}"
+            raise SettingsError(
+                f"the certificates cannot be used: {problem} ({files})", hint="copy conf/ from where the chain was deployed"
+            ) from problem
+        made.append(context)
+    return made[0], made[1]
+
+
+class _Incoming(asyncio.Protocol):
+    """An accepted connection before TLS, so that a refused handshake is seen and logged."""
+
+    def __init__(self, peers: Peers) -> None:
+        self._peers = peers
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "pause_reading")
+        transport.pause_reading()
+        self._peers.keep(self._peers.upgrade(transport))  # type: ignore[arg-type]
+
+
+class Peers:
+    """All links of the node. `connected` maps node id to its one greeted link."""
+
+    def __init__(self, settings: Settings, identity: Identity, listener: PeerListener, log: NodeLog, clock: Callable[[], float]) -> None:
+        self.settings = settings
+        self.identity = identity
+        self.connected: dict[bytes, Link] = {}
+        self.frames_refused = 0
+        self.blacklist = settings.certificate_blacklist
+        self._listener = listener
+        self._log = log
+        self._clock = clock
+        self._tls_server, self._tls_client = tls_contexts(settings)
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._links: set[Link] = set()
+        self._dialled: dict[Endpoint, asyncio.Task[None]] = {}
+        self._node_at: dict[Endpoint, bytes] = {}
+        self._is_stopping = False
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine until it is done or the node stops."""
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def listen(self) -> None:
+        """Bind the P2P port. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Incoming(self), self.settings.p2p.host, self.settings.p2p.port, backlog=128)
+
+    def start(self) -> None:
+        """Begin to dial and to watch."""
+        self.set_nodes(self.settings.nodes)
+        self.keep(self._watch())
+
+    def set_nodes(self, nodes: Iterable[Endpoint]) -> None:
+        """Dial these from now on (nodes.json, again after SIGUSR1); a removed one keeps the link it has."""
+        wanted = set(nodes)
+        for endpoint in wanted - self._dialled.keys():
+            self._dialled[endpoint] = self.keep(self._dial_forever(endpoint))
+        for endpoint in self._dialled.keys() - wanted:
+            self._dialled.pop(endpoint).cancel()
+
+    def set_blacklist(self, blacklist: frozenset[str]) -> None:
+        """Refuse these P2P ids from now on and close their links."""
+        self.blacklist = blacklist
+        for link in list(self._links):
+            if link.p2p_id in blacklist:
+                self._log.info("P2PService", "updatePeerBlacklist, disconnect peer in blacklist", nodeid=link.p2p_id[:8] + "...")
+                link.close("its certificate is blacklisted")
+
+    async def stop(self) -> None:
+        """Close everything; no callbacks to the listener after this."""
+        self._is_stopping = True
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        for link in list(self._links):
+            link.abort("the node stops")
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def send(self, node_id: bytes, module: int, payload: bytes) -> bool:
+        """Send to one peer. False when it is not connected."""
+        link = self.connected.get(node_id)
+        if link is None:
+            return False
+        link.send(module, payload)
+        return True
+
+    def broadcast(self, module: int, payload: bytes, to: Iterable[bytes] | None = None) -> None:
+        """Send to all connected peers, or to those of `to` that are connected."""
+        frame = encode_frame(module, payload)
+        targets = self.connected if to is None else to
+        for node_id in targets:
+            link = self.connected.get(node_id)
+            if link is not None:
+                link.send_encoded(frame)
+
+    async def upgrade(self, transport: asyncio.Transport) -> None:
+        """TLS handshake of an accepted connection."""
+        loop = asyncio.get_running_loop()
+        peer = transport.get_extra_info("peername") or ("?", 0)
+        link = Link(self, self.identity, is_dialled=False, clock=self._clock)
+        self._links.add(link)
+        try:
+            upgraded = await loop.start_tls(transport, link, self._tls_server, server_side=True, ssl_handshake_timeout=GREETING_S)
+        except OSError as problem:
+            self._links.discard(link)
+            transport.abort()
+            self._refused("TLS handshake refused", f"{peer[0]}", str(problem))
+            return
+        if upgraded is None or self._is_stopping:
+            transport.abort()
+            return
+        link.connection_made(upgraded)
+
+    async def _dial_forever(self, endpoint: Endpoint) -> None:
+        pause_s = _DIAL_AGAIN_S_MIN
+        while not self._is_stopping:
+            known = self._node_at.get(endpoint, b"")
+            if known == self.identity.key.node_id:
+                return
+            if known not in self.connected:
+                pause_s = _DIAL_AGAIN_S_MIN if await self._dial(endpoint) else min(pause_s * 2, _DIAL_AGAIN_S_MAX)
+            else:
+                pause_s = _DIAL_AGAIN_S_MIN
+            await asyncio.sleep(pause_s)
+
+    async def _dial(self, endpoint: Endpoint) -> bool:
+        """Dial once and wait until the greeting is over. True when the link is greeted."""
+        loop = asyncio.get_running_loop()
+        link = Link(self, self.identity, is_dialled=True, clock=self._clock)
+        self._links.add(link)
+        try:
+            async with asyncio.timeout(_DIALLING_S):
+                await loop.create_connection(
+                    lambda: link, endpoint.host, endpoint.port, ssl=self._tls_client, server_hostname="", ssl_handshake_timeout=GREETING_S
+                )
+        except OSError as problem:  # A TimeoutError is one.
+            self._links.discard(link)
+            if not isinstance(problem, ConnectionRefusedError):
+                self._refused("connecting failed", str(endpoint), str(problem))
+            return False
+        await link.settled.wait()  # The greeting has its own deadline, at which the link closes.
+        if link.node_id:
+            self._node_at[endpoint] = link.node_id
+        elif link.close_reason == "it is this node itself":
+            self._node_at[endpoint] = self.identity.key.node_id
+        return link.is_greeted
+
+    def _refused(self, what: str, peer: str, reason: str) -> None:
+        self.frames_refused += 1
+        self._log.limited("warning", f"{what} {reason}", "P2PService", what, endpoint=peer, reason=reason, refused=self.frames_refused)
+
+    def on_greeted(self, link: Link) -> None:
+        """Links call this; see Rule 2."""
+        if link.p2p_id in self.blacklist:
+            link.close("its certificate is blacklisted")
+            return
+        held = self.connected.get(link.node_id)
+        if held is not None and not held.close_reason:
+            preferred_is_dialled = self.identity.key.node_id < link.node_id
+            if held.is_dialled == preferred_is_dialled and link.is_dialled != preferred_is_dialled:
+                link.close("Disconnect duplicate peer")
+                return
+        self.connected[link.node_id] = link
+        if held is not None:
+            held.close("Disconnect duplicate peer")
+            return
+        self._log.info(
+            "P2PService", "onConnect", p2pid=link.p2p_id[:8] + "...", endpoint=link.endpoint, nodeId=link.node_id.hex()[:8] + "..."
+        )
+        self._listener.on_peer_connected(link.node_id)
+
+    def on_frame(self, link: Link, module: int, payload: bytes) -> None:
+        """Links call this for frames of greeted peers."""
+        if not self._is_stopping:
+            self._listener.on_peer_frame(link.node_id, module, payload)
+
+    def on_lost(self, link: Link, reason: str) -> None:
+        """Links call this when they are gone."""
+        self._links.discard(link)
+        if self._is_stopping:
+            return
+        if not link.is_greeted:
+            if link.close_reason not in {"", "it is this node itself"}:
+                self._refused("peer refused", link.endpoint.rsplit(":", 1)[0], reason)
+            return
+        if self.connected.get(link.node_id) is link:
+            del self.connected[link.node_id]
+            self._log.info("P2PService", "onDisconnect", endpoint=link.endpoint, nodeId=link.node_id.hex()[:8] + "...", reason=reason)
+            self._listener.on_peer_lost(link.node_id)
+
+    async def _watch(self) -> None:
+        """Heartbeat line every 10 s; close links that fell silent."""
+        while True:
+            self._log.info("P2PService][Service][METRIC", "heartBeat", **{"connected count": len(self.connected)})
+            await asyncio.sleep(_HEARTBEAT_S)
+            for link in list(self._links):
+                if self._clock() - link.heard_at_s > _IDLE_S_MAX:
+                    self._log.info("P2PService", "Long time without read operation", endpoint=link.endpoint)
+                    link.abort(f"nothing heard for {_IDLE_S_MAX:g} s")
