@@ -1,0 +1,63 @@
+"""nodes_template/: found in the installed package or beside it in a checkout, and filled in with jinja2.
+
+The delimiters are << >> and <% %>, because shell scripts are full of braces. A name a template wants and does not get is an error.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+from collections.abc import Mapping
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
+
+from fiscotool.errors import EnvironmentFailure
+
+if TYPE_CHECKING:
+    import jinja2
+
+FLAVOUR = "air"
+"""Directory of nodes_template/ with the files of a FISCO BCOS 3 Air chain."""
+
+
+def shipped(*parts: str) -> Traversable:
+    """A file or directory that belongs to the tool but is no Python: from the wheel, or from the checkout it is run from.
+
+    Raises EnvironmentFailure where neither has it.
+    """
+    package = importlib.resources.files("fiscotool")
+    for base in (package.joinpath("_shipped"), package.joinpath("..")):
+        found = base.joinpath(*parts)
+        if found.is_file() or found.is_dir():
+            return found
+    raise EnvironmentFailure(
+        f"this installation of fiscotool lacks {'/'.join(parts)}", hint="install it again: pip install --force-reinstall fiscotool"
+    )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    return jinja2.Environment(
+        autoescape=False,  # noqa: S701 - configuration files and scripts, not HTML
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+    )
+
+
+@functools.cache
+def _template(name: str) -> jinja2.Template:
+    text = shipped("nodes_template", FLAVOUR, name).read_text(encoding="utf-8")
+    return _environment().from_string(text)
+
+
+def render(name: str, values: Mapping[str, object]) -> str:
+    """The file `name` of the template directory with `values` filled in."""
+    return _template(name).render(values)
