@@ -16,7 +16,7 @@ from typing import Final
 from fiscotool.ledger import eth_payload
 from fiscotool.ledger.crypto import BadSignature, address_of, keccak256, recover
 from fiscotool.ledger.errors import LedgerFormatError
-from fiscotool.ledger.eth_payload import EIP1559, EIP2930, LEGACY, AccessList
+from fiscotool.ledger.eth_payload import EIP1559, EIP2930, LEGACY, AccessList, EthereumPayload
 from fiscotool.ledger.tx3 import TYPE_WEB3, Transaction, data_of_payload
 
 __all__ = ["EIP1559", "EIP2930", "LEGACY", "EthereumTx", "decode_ethereum", "wrap_ethereum"]
@@ -27,31 +27,81 @@ _V_MAX: Final = 35 + 2 * (2**64 - 1) + 1
 
 @dataclass(frozen=True, slots=True)
 class EthereumTx:
-    """A decoded raw transaction. Amounts in wei; `to` is empty for a deployment; `chain_id` None before EIP-155.
+    """A decoded raw transaction: `fields` is what was said, `payload` the bytes that were signed, `signature` r ‖ s ‖ y (65 bytes).
 
-    `payload` is what was signed, `signature` r ‖ s ‖ y (65 bytes). Fee fields as in eth_payload.EthereumPayload.
+    The members of `fields` are also properties here. Amounts in wei; `to` is empty for a deployment; `chain_id` None before EIP-155.
     """
 
     hash: bytes
     sender: bytes
-    eth_type: int
-    chain_id: int | None
-    nonce: int
-    gas_price: int
-    gas_limit: int
-    to: bytes
-    value: int
-    data: bytes
-    max_fee_per_gas: int | None
-    max_priority_fee_per_gas: int | None
-    access_list: AccessList
+    fields: EthereumPayload
     payload: bytes
     signature: bytes
+
+    @property
+    def eth_type(self) -> int:
+        """LEGACY, EIP2930 or EIP1559."""
+        return self.fields.eth_type
+
+    @property
+    def chain_id(self) -> int | None:
+        """The numeric Ethereum chain id that was signed."""
+        return self.fields.chain_id
+
+    @property
+    def nonce(self) -> int:
+        """The sender's transaction count."""
+        return self.fields.nonce
+
+    @property
+    def gas_price(self) -> int:
+        """Price in wei, 0 in an EIP-1559 transaction."""
+        return self.fields.gas_price
+
+    @property
+    def gas_limit(self) -> int:
+        """Gas the sender pays for at most."""
+        return self.fields.gas_limit
+
+    @property
+    def to(self) -> bytes:
+        """20 bytes, or none to deploy `data`."""
+        return self.fields.to
+
+    @property
+    def value(self) -> int:
+        """Transferred amount in wei."""
+        return self.fields.value
+
+    @property
+    def data(self) -> bytes:
+        """Call data or creation code."""
+        return self.fields.data
+
+    @property
+    def max_fee_per_gas(self) -> int | None:
+        """Fee cap of EIP-1559 in wei, else None."""
+        return self.fields.max_fee_per_gas
+
+    @property
+    def max_priority_fee_per_gas(self) -> int | None:
+        """Priority fee of EIP-1559 in wei, else None."""
+        return self.fields.max_priority_fee_per_gas
+
+    @property
+    def access_list(self) -> AccessList:
+        """Addresses with their storage keys; empty in legacy transactions."""
+        return self.fields.access_list
 
 
 def decode_ethereum(raw: bytes) -> EthereumTx:
     """The transaction in `raw` with its hash and sender. Raises LedgerFormatError, or BadSignature when it is not signed properly."""
-    raw = bytes(raw)
+    tx, _ = _decode(bytes(raw))
+    return tx
+
+
+def _decode(raw: bytes) -> tuple[EthereumTx, bytes]:
+    """The transaction and the hash its sender signed."""
     eth_type, items = eth_payload.split(raw)
     count = eth_payload.field_count(eth_type)
     if len(items) != count + 3:
@@ -65,24 +115,9 @@ def decode_ethereum(raw: bytes) -> EthereumTx:
     payload = eth_payload.unsigned(eth_type, items, chain_id)
     fields = eth_payload.payload_of(eth_type, items, chain_id)
     signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes((y_parity,))
-    sender = address_of(recover(keccak256(payload), signature))
-    return EthereumTx(
-        keccak256(raw),
-        sender,
-        eth_type,
-        fields.chain_id,
-        fields.nonce,
-        fields.gas_price,
-        fields.gas_limit,
-        fields.to,
-        fields.value,
-        fields.data,
-        fields.max_fee_per_gas,
-        fields.max_priority_fee_per_gas,
-        fields.access_list,
-        payload,
-        signature,
-    )
+    signed = keccak256(payload)
+    sender = address_of(recover(signed, signature))
+    return EthereumTx(keccak256(raw), sender, fields, payload, signature), signed
 
 
 def _split_v(eth_type: int, v: int) -> tuple[int | None, int]:
@@ -99,10 +134,10 @@ def _split_v(eth_type: int, v: int) -> tuple[int | None, int]:
 
 def wrap_ethereum(raw: bytes, *, import_time_ms: int = 0) -> Transaction:
     """The FISCO transaction of type Web3 for a raw Ethereum transaction. Raises as decode_ethereum does."""
-    tx = decode_ethereum(raw)
+    tx, signed = _decode(bytes(raw))
     return Transaction(
-        data_of_payload(eth_payload.parse(tx.payload)),
-        data_hash=keccak256(tx.payload),
+        data_of_payload(tx.fields),
+        data_hash=signed,
         signature=tx.signature,
         import_time_ms=import_time_ms,
         tx_type=TYPE_WEB3,

@@ -16,12 +16,10 @@ Sources: EIP-155, EIP-2718, EIP-2930, EIP-1559; spec 3.x 2.6; bcos-rpc web3jsonr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
-
-import rlp
-from rlp.exceptions import RLPException
+from typing import Final
 
 from fiscotool.ledger.errors import LedgerFormatError
+from fiscotool.ledger.rlp_items import Item, decode_list, encode, integer_item
 
 LEGACY: Final = 0
 EIP2930: Final = 1
@@ -62,7 +60,7 @@ def _malformed(fact: str) -> LedgerFormatError:
     return LedgerFormatError(f"malformed Ethereum transaction: {fact}")
 
 
-def split(raw: bytes) -> tuple[int, list[Any]]:
+def split(raw: bytes) -> tuple[int, list[Item]]:
     """(type, items) of a raw transaction or payload. Raises LedgerFormatError."""
     if not raw:
         raise _malformed("no bytes")
@@ -71,16 +69,10 @@ def split(raw: bytes) -> tuple[int, list[Any]]:
         raise LedgerFormatError(
             f"Ethereum transaction type {raw[0]:#04x} is not supported", hint="legacy, EIP-2930 (0x01) and EIP-1559 (0x02) transactions are"
         )
-    try:
-        items = rlp.decode(body)
-    except (RLPException, RecursionError) as problem:
-        raise _malformed(f"not canonical RLP: {problem}") from problem
-    if not isinstance(items, list):
-        raise _malformed("not an RLP list")
-    return eth_type, items
+    return eth_type, decode_list(body)
 
 
-def number(item: Any, what: str, limit: int = 2**256 - 1) -> int:
+def number(item: Item, what: str, limit: int = 2**256 - 1) -> int:
     """A canonical RLP integer up to `limit`."""
     if not isinstance(item, bytes) or item[:1] == b"\x00":
         raise _malformed(f"{what} is not a canonical integer")
@@ -90,19 +82,19 @@ def number(item: Any, what: str, limit: int = 2**256 - 1) -> int:
     return value
 
 
-def _bytes(item: Any, what: str) -> bytes:
+def _bytes(item: Item, what: str) -> bytes:
     if not isinstance(item, bytes):
         raise _malformed(f"{what} is a list")
     return item
 
 
-def _address(item: Any) -> bytes:
+def _address(item: Item) -> bytes:
     if not isinstance(item, bytes) or len(item) not in {0, _ADDRESS_BYTES}:
         raise _malformed("`to` is neither empty nor 20 bytes")
     return item
 
 
-def _access_list(item: Any) -> AccessList:
+def _access_list(item: Item) -> AccessList:
     if not isinstance(item, list):
         raise _malformed("the access list is not a list")
     entries = []
@@ -117,12 +109,12 @@ def _access_list(item: Any) -> AccessList:
     return tuple(entries)
 
 
-def payload_of(eth_type: int, items: list[Any], chain_id: int | None) -> EthereumPayload:
+def payload_of(eth_type: int, items: list[Item], chain_id: int | None) -> EthereumPayload:
     """The payload from its leading items; for typed transactions the chain id is the first of them."""
     if eth_type == LEGACY:
         nonce, gas_price, gas_limit, to, value, data = items[:6]
         max_fee = priority_fee = None
-        access: Any = []
+        access: Item = []
     elif eth_type == EIP2930:
         chain, nonce, gas_price, gas_limit, to, value, data, access = items[:8]
         max_fee = priority_fee = None
@@ -152,7 +144,20 @@ def parse(payload: bytes) -> EthereumPayload:
     return payload_of(eth_type, items, _checked_chain_id(eth_type, items))
 
 
-def _checked_chain_id(eth_type: int, items: list[Any]) -> int | None:
+def parse_and_sign(payload: bytes, signature65: bytes) -> tuple[EthereumPayload, bytes]:
+    """The fields of an unsigned payload, and the raw signed transaction it becomes with `signature65`. Raises LedgerFormatError."""
+    eth_type, items = split(payload)
+    chain_id = _checked_chain_id(eth_type, items)
+    return payload_of(eth_type, items, chain_id), _signed(eth_type, items, chain_id, signature65)
+
+
+def signed_raw(payload: bytes, signature65: bytes) -> bytes:
+    """The raw signed transaction, whose keccak is the transaction hash. Raises LedgerFormatError."""
+    eth_type, items = split(payload)
+    return _signed(eth_type, items, _checked_chain_id(eth_type, items), signature65)
+
+
+def _checked_chain_id(eth_type: int, items: list[Item]) -> int | None:
     """Check the number of items of an unsigned payload; the chain id of a legacy one (None before EIP-155 and for typed ones)."""
     if eth_type == LEGACY and len(items) == _EIP155_FIELDS:
         if items[7] != b"" or items[8] != b"":
@@ -163,10 +168,7 @@ def _checked_chain_id(eth_type: int, items: list[Any]) -> int | None:
     return None
 
 
-def signed_raw(payload: bytes, signature65: bytes) -> bytes:
-    """The raw signed transaction, whose keccak is the transaction hash. Raises LedgerFormatError."""
-    eth_type, items = split(payload)
-    chain_id = _checked_chain_id(eth_type, items)
+def _signed(eth_type: int, items: list[Item], chain_id: int | None, signature65: bytes) -> bytes:
     if len(signature65) != 2 * _WORD_BYTES + 1:
         raise _malformed(f"a signature of {len(signature65)} bytes")
     y_parity = signature65[64]
@@ -176,17 +178,20 @@ def signed_raw(payload: bytes, signature65: bytes) -> bytes:
         v = 27 + y_parity
     else:
         v = 35 + 2 * chain_id + y_parity
-    signature = [int.from_bytes(part, "big") for part in (signature65[:32], signature65[32:64])]
-    encoded: bytes = rlp.encode([*items[: _FIELDS[eth_type]], v, *signature])
-    return encoded if eth_type == LEGACY else bytes((eth_type,)) + encoded
+    signature = (integer_item(v), signature65[:32].lstrip(b"\x00"), signature65[32:64].lstrip(b"\x00"))
+    return _typed(eth_type, [*items[: _FIELDS[eth_type]], *signature])
 
 
-def unsigned(eth_type: int, items: list[Any], chain_id: int | None) -> bytes:
+def unsigned(eth_type: int, items: list[Item], chain_id: int | None) -> bytes:
     """The payload that was signed, from the items of the signed transaction."""
     fields = items[: _FIELDS[eth_type]]
     if eth_type == LEGACY and chain_id is not None:
-        fields = [*fields, chain_id, b"", b""]
-    encoded: bytes = rlp.encode(fields)
+        fields = [*fields, integer_item(chain_id), b"", b""]
+    return _typed(eth_type, fields)
+
+
+def _typed(eth_type: int, items: list[Item]) -> bytes:
+    encoded = encode(items)
     return encoded if eth_type == LEGACY else bytes((eth_type,)) + encoded
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fiscotool.ledger.errors import LedgerFormatError
 from fiscotool.ledger.tars import Fields
+
+_INT8: Final = range(-0x80, 0x80)
 
 
 def _wrong(what: str, value: object, wanted: str) -> LedgerFormatError:
@@ -39,7 +41,7 @@ def as_bytes(value: Any, what: str) -> bytes:
     """`value` as bytes, see bytes_of."""
     if type(value) is bytes:
         return value
-    if type(value) is list and all(type(item) is int and -0x80 <= item < 0x80 for item in value):
+    if type(value) is list and all(type(item) is int and item in _INT8 for item in value):
         return bytes(item & 0xFF for item in value)
     raise _wrong(what, value, "bytes")
 

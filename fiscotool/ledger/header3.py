@@ -72,7 +72,7 @@ def hash_header(header: BlockHeader) -> bytes:
 
 
 def genesis_header(version: int, extra_data: bytes) -> BlockHeader:
-    """The header of block 0 (Rule 4): `extra_data` is the rendered genesis configuration, `version` the compatibility version as integer."""
+    """The header of block 0 (Rule 4). `extra_data` is the rendered genesis configuration, `version` e.g. 0x03100000 for 3.16.0."""
     return BlockHeader(version, (), b"", b"", b"", 0, "", 0, 0, (), extra_data, ())
 
 

@@ -121,7 +121,7 @@ def is_system_to(to: str) -> bool:
 
 @cache
 def selector(signature: str) -> bytes:
-    """The 4 bytes that name a method, for example selector("addSealer(string,uint256)")."""
+    """The 4 bytes that name a method in call data. `signature` is for example "addSealer(string,uint256)"."""
     return keccak256(signature.encode())[:4]
 
 
@@ -149,7 +149,7 @@ def types_of(signature: str) -> tuple[str, ...]:
 
 
 def encode_values(types: Sequence[str], values: Sequence[Any]) -> bytes:
-    """ABI encoding of `values`: a result, or arguments without selector. Raises LedgerFormatError for values that do not fit their types."""
+    """ABI encoding of `values`: a result, or arguments without selector. Raises LedgerFormatError for values that do not fit."""
     from eth_abi.abi import encode
     from eth_abi.exceptions import EncodingError, ParseError
 

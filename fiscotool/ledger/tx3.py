@@ -28,12 +28,15 @@ from fiscotool.ledger.tars import Fields, put_bytes, put_int, put_text, read, st
 
 TYPE_BCOS: Final = 0
 TYPE_WEB3: Final = 1
+_KNOWN_TYPES: Final = (TYPE_BCOS, TYPE_WEB3)
 
 # bcos-framework protocol/Transaction.h, enum Attribute.
 ATTRIBUTE_EVM_ABI_CODEC: Final = 0x1
 ATTRIBUTE_DAG: Final = 0x4
 
-_INT32_MAX: Final = 2**31
+_INT32_END: Final = 2**31
+_DATA_TYPES: Final = (int, str, str, int, str, str, bytes, str, str, str, int, str, str, bytes)
+_TYPES: Final = (bytes, bytes, int, int, bytes, str, int, bytes, bytes)
 _pack_int = Struct(">i").pack
 _pack_long = Struct(">q").pack
 
@@ -152,6 +155,18 @@ def encode_transaction(tx: Transaction) -> bytes:
 
 
 def _data_from(fields: Fields) -> TransactionData:
+    get = fields.get
+    values = (
+        *(get(1, 0), get(2, ""), get(3, ""), get(4, 0), get(5, ""), get(6, ""), get(7, b"")),
+        *(get(8, ""), get(9, ""), get(10, ""), get(11, 0), get(12, ""), get(13, ""), get(14, b"")),
+    )
+    # One comparison instead of 14 checks; whatever is not as usual is looked at field by field, for the sake of the message.
+    if tuple(map(type, values)) == _DATA_TYPES and -_INT32_END <= values[0] < _INT32_END:
+        return TransactionData(*values)
+    return _unusual_data_from(fields)
+
+
+def _unusual_data_from(fields: Fields) -> TransactionData:
     return TransactionData(
         int_of(fields, 1, "TransactionData.version", 32),
         text_of(fields, 2, "TransactionData.chainID"),
@@ -180,8 +195,13 @@ def transaction_from(fields: Fields) -> Transaction:
     """The transaction of an already read Tars struct (as nested in a Block)."""
     if 1 not in fields:
         raise LedgerFormatError("Transaction without data", hint="sendTransaction wants the Tars bytes of a signed Transaction in hex")
+    data = _data_from(struct_of(fields, 1, "Transaction.data"))
+    get = fields.get
+    values = (get(2, b""), get(3, b""), get(4, 0), get(5, 0), get(7, b""), get(8, ""), get(9, 0), get(10, b""), get(11, b""))
+    if tuple(map(type, values)) == _TYPES and -_INT32_END <= values[3] < _INT32_END and values[6] in _KNOWN_TYPES:
+        return Transaction(data, *values)
     return Transaction(
-        _data_from(struct_of(fields, 1, "Transaction.data")),
+        data,
         bytes_of(fields, 2, "Transaction.dataHash"),
         bytes_of(fields, 3, "Transaction.signature"),
         int_of(fields, 4, "Transaction.importTime"),
@@ -208,12 +228,13 @@ def decode_verified(raw: bytes) -> tuple[Transaction, bytes, bytes]:
         return tx, tx_hash, address_of(recover(tx_hash, tx.signature))
     if tx.tx_type != TYPE_WEB3:
         raise LedgerFormatError(f"transaction type {tx.tx_type} does not exist: 0 is BCOS, 1 is Web3")
-    if data_of_payload(eth_payload.parse(tx.extra_transaction_bytes)) != tx.data:
+    payload, signed_raw = eth_payload.parse_and_sign(tx.extra_transaction_bytes, tx.signature)
+    if data_of_payload(payload) != tx.data:
         raise LedgerFormatError("the fields of a Web3 transaction are not those in the payload its sender signed")
     signed = signing_hash(tx)
     if tx.data_hash and tx.data_hash != signed:
         raise LedgerFormatError(f"dataHash 0x{tx.data_hash.hex()} is not the hash of the Ethereum payload, 0x{signed.hex()}")
-    return tx, transaction_hash(tx), address_of(recover(signed, tx.signature))
+    return tx, keccak256(signed_raw), address_of(recover(signed, tx.signature))
 
 
 def data_of_payload(payload: eth_payload.EthereumPayload) -> TransactionData:
