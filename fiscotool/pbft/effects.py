@@ -2,8 +2,8 @@
 
 Rule 1. Order is meaning: what follows a `Persist` in one step, and every effect of later steps, happens only once it is durable.
 Rule 2. `Broadcast` goes to all other sealers and, signed, back to this replica as `events.Received`.
-Rule 3. Every `VerifyProposal` and `Execute` is answered by exactly one event, sooner or later; `CommitBlock` by `LedgerAdvanced`
-        (or never, when block synchronisation overtakes it).
+Rule 3. Every `VerifyProposal`, `BuildFillers` and `Execute` is answered by exactly one event, sooner or later; `CommitBlock`
+        by `LedgerAdvanced` (or never, when block synchronisation overtakes it).
 
 Sources: bcos-pbft `PBFTEngine.cpp`, `PBFTConfig.cpp`, `storage/LedgerStorage.cpp`; spec 3.x 1.8-1.13.
 """
@@ -68,6 +68,18 @@ class VerifyProposal:
 
     proposal: Proposal
     source: NodeIndex
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFillers:
+    """This replica leads the new `view` and nothing was prepared at `indexes`: make an empty block for each (spec 1.11).
+
+    Answer with `events.FillersBuilt(view, proposals)`, same order; header: number, own index as sealer, time, no transactions.
+    The NewView leaves only after that. May be asked again for the same view; each time is answered.
+    """
+
+    view: View
+    indexes: tuple[Height, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +169,7 @@ Effect = (
     | Broadcast
     | Send
     | VerifyProposal
+    | BuildFillers
     | Execute
     | CommitBlock
     | SealRange

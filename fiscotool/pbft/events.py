@@ -14,7 +14,7 @@ from enum import Enum
 
 from fiscotool.pbft.messages import Message, Proposal
 from fiscotool.pbft.rules import Rules
-from fiscotool.pbft.types import Digest, Height, NodeIndex
+from fiscotool.pbft.types import Digest, Height, NodeIndex, View
 
 
 class TimerName(Enum):
@@ -54,6 +54,14 @@ class Verified:
     index: Height
     digest: Digest
     is_valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FillersBuilt:
+    """Answer to `effects.BuildFillers`: one empty proposal for each index asked for, in the same order, `is_filler` set."""
+
+    view: View
+    proposals: tuple[Proposal, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,5 +121,7 @@ class PeersChanged:
     faulty: frozenset[NodeIndex]
 
 
-Event = Started | Received | Proposed | Verified | Executed | LedgerAdvanced | TimerFired | PoolSize | SyncTarget | PeersChanged
+Event = (
+    Started | Received | Proposed | Verified | FillersBuilt | Executed | LedgerAdvanced | TimerFired | PoolSize | SyncTarget | PeersChanged
+)
 """All that can happen to a replica."""
