@@ -1,0 +1,147 @@
+"""Commands that act on node processes: start, stop, restart, kill, pause, resume, logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fiscotool.cli.options import dir_option, json_option, load_chain, nodes_argument, select_nodes
+from fiscotool.cli.output import Output, table
+
+if TYPE_CHECKING:
+    from fiscotool.chain.model import NodeHome
+    from fiscotool.nodes.control import Outcome
+
+Act = Callable[["tuple[NodeHome, ...]"], "tuple[Outcome, ...]"]
+
+
+def _treat(directory: Path, names: tuple[str, ...], output: Output, act: Act, *, all_nodes: bool, default_all: bool = False) -> None:
+    chain = load_chain(directory)
+    chosen = select_nodes(chain, names, all_nodes=all_nodes, default_all=default_all)
+    output.progress(f"{len(chosen)} nodes …")
+    outcomes = act(chosen)
+    output.progress_done()
+    rows = [(item.node, item.did, item.process.identity.pid if item.process.identity else "", f"{item.seconds:.1f} s") for item in outcomes]
+    output.show(outcomes, lambda: table(("node", "done", "pid", "took"), rows))
+
+
+@click.command()
+@nodes_argument
+@dir_option
+@click.option("--within", "wait_s", default=30.0, show_default=True, help="Seconds to wait until every RPC answers.")
+@json_option
+def start(names: tuple[str, ...], all_nodes: bool, directory: Path, wait_s: float, output: Output) -> None:
+    """Start nodes and wait until their RPC answers.
+
+    Without names: every node.
+
+    \b
+    Example: fiscotool start --all
+             fiscotool start node2
+    """
+    from fiscotool.nodes import control
+
+    _treat(directory, names, output, lambda nodes: control.start(nodes, wait_s=wait_s), all_nodes=all_nodes, default_all=True)
+
+
+@click.command()
+@nodes_argument
+@dir_option
+@json_option
+def stop(names: tuple[str, ...], all_nodes: bool, directory: Path, output: Output) -> None:
+    """Stop nodes cleanly (SIGTERM).
+
+    \b
+    Example: fiscotool stop --all
+             fiscotool stop node2
+    """
+    from fiscotool.nodes import control
+
+    _treat(directory, names, output, control.stop, all_nodes=all_nodes)
+
+
+@click.command()
+@nodes_argument
+@dir_option
+@json_option
+def restart(names: tuple[str, ...], all_nodes: bool, directory: Path, output: Output) -> None:
+    """Stop nodes, then start them.
+
+    \b
+    Example: fiscotool restart node1
+    """
+    from fiscotool.nodes import control
+
+    _treat(directory, names, output, control.restart, all_nodes=all_nodes)
+
+
+@click.command()
+@nodes_argument
+@dir_option
+@json_option
+def kill(names: tuple[str, ...], all_nodes: bool, directory: Path, output: Output) -> None:
+    """Kill nodes the hard way (SIGKILL), as a crash would.
+
+    \b
+    Example: fiscotool kill @leader
+    """
+    from fiscotool.nodes import control
+
+    _treat(directory, names, output, control.kill, all_nodes=all_nodes)
+
+
+@click.command()
+@nodes_argument
+@dir_option
+@json_option
+def pause(names: tuple[str, ...], all_nodes: bool, directory: Path, output: Output) -> None:
+    """Freeze nodes (SIGSTOP): alive, connected and silent.
+
+    \b
+    Example: fiscotool pause @follower
+    """
+    from fiscotool.nodes import control
+
+    _treat(directory, names, output, control.pause, all_nodes=all_nodes)
+
+
+@click.command()
+@nodes_argument
+@dir_option
+@json_option
+def resume(names: tuple[str, ...], all_nodes: bool, directory: Path, output: Output) -> None:
+    """Let frozen nodes go on (SIGCONT).
+
+    \b
+    Example: fiscotool resume --all
+    """
+    from fiscotool.nodes import control
+
+    _treat(directory, names, output, control.resume, all_nodes=all_nodes)
+
+
+@click.command()
+@nodes_argument
+@dir_option
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until Ctrl-C.")
+@click.option("-n", "--lines", default=20, show_default=True, help="How many lines of each node to begin with.")
+@json_option
+def logs(names: tuple[str, ...], all_nodes: bool, directory: Path, follow: bool, lines: int, output: Output) -> None:
+    """Show the nodes' logs.
+
+    Without names: every node. Lines are marked with their node when several are shown.
+
+    \b
+    Example: fiscotool logs -n 50 node0
+             fiscotool logs -f --all
+    """
+    from fiscotool.nodes import logs as node_logs
+
+    chosen = select_nodes(load_chain(directory), names, all_nodes=all_nodes, default_all=True)
+    mark = len(chosen) > 1
+    found = node_logs.follow(chosen, lines=lines) if follow else (line for node in chosen for line in node_logs.tail(node, lines))
+    for line in found:
+        output.line({"node": line.node, "file": line.file, "line": line.text}, f"{line.node}  {line.text}" if mark else line.text)
