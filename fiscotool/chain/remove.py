@@ -1,6 +1,6 @@
 """Remove a chain directory: what its manifest lists and what nodes make when they run, and nothing else.
 
-Rule 1. All is looked at before anything is removed. Files nobody knows stop the removal; they are named, and stay.
+Rule 1. All is looked at before anything is removed. Files that neither deploy nor the nodes made stay, and are named.
 Rule 2. Links are removed, never followed.
 Rule 3. The manifest goes last, so that an interrupted removal can be repeated.
 
@@ -25,11 +25,11 @@ _RUN_TIME_DIRECTORIES = {"data", "log", ".fiscotool"}
 _RUN_TIME_FILE = re.compile(r"nohup\.out|core(\.\d+)?")
 
 
-def destroy_chain(chain: Chain | Path, *, keep_unknown: bool = False) -> tuple[Path, ...]:
-    """Remove the chain's directory and return what was kept (nothing, unless `keep_unknown`).
+def destroy_chain(chain: Chain | Path, *, refuse_unknown: bool = False) -> tuple[Path, ...]:
+    """Remove what deploy and the nodes made, and return the files and directories of others that were found there and left.
 
     Takes the chain, or its root where it is too damaged to be read. Raises ChainDirectoryError for a directory that no deployment
-    of this tool made and, without `keep_unknown`, for one that holds files neither deploy nor the nodes made; then nothing is removed.
+    of this tool made and, with `refuse_unknown`, for one that holds files of others; then nothing is removed.
     """
     root = chain.root if isinstance(chain, Chain) else chain
     if root.is_symlink():
@@ -42,7 +42,7 @@ def destroy_chain(chain: Chain | Path, *, keep_unknown: bool = False) -> tuple[P
         )
     known = _Known(manifest)
     unknown = tuple(_unknown(root, known))
-    if unknown and not keep_unknown:
+    if unknown and refuse_unknown:
         shown = ", ".join(str(path.relative_to(root)) for path in unknown[:_SHOWN_MAX])
         more = f" and {len(unknown) - _SHOWN_MAX} more" if len(unknown) > _SHOWN_MAX else ""
         raise ChainDirectoryError(

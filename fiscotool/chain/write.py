@@ -66,7 +66,7 @@ def write_chain(
     `check_ports` refuses ports that are taken on this machine now. Raises ChainDirectoryError where `root` exists, PortTaken, and
     EnvironmentFailure where the disk is full, read-only or closed to this user; then nothing is left behind.
     """
-    root = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would follow links the user means
+    as_given, root = root, Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would follow links the user means
     _refuse_existing(root)
     if check_ports:
         require_free(
@@ -88,7 +88,7 @@ def write_chain(
         if isinstance(problem, OSError):
             raise _explain(problem, root, plan) from problem
         raise
-    return read_chain(root)
+    return read_chain(as_given)
 
 
 def _used_ports(plan: ChainPlan, ports: tuple[tuple[str, int], ...]) -> list[tuple[str, int]]:
