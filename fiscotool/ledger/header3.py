@@ -18,6 +18,7 @@ from typing import Any
 
 from fiscotool.ledger import rpc_json
 from fiscotool.ledger.crypto import keccak256
+from fiscotool.ledger.errors import LedgerFormatError
 from fiscotool.ledger.fields import as_bytes, as_struct, bytes_of, int_of, list_of, struct_of, text_of
 from fiscotool.ledger.tars import Fields, integer, put_bytes, put_int, put_list, put_text, read, simple_list, struct
 
@@ -115,6 +116,8 @@ def decode_header(raw: bytes) -> BlockHeader:
 
 def header_from(fields: Fields) -> BlockHeader:
     """The header of an already read Tars struct (as nested in a Block)."""
+    if 1 not in fields:
+        raise LedgerFormatError("BlockHeader without data")
     data = struct_of(fields, 1, "BlockHeader.data")
     parents = [as_struct(item, "ParentInfo") for item in list_of(data, 3, "BlockHeaderData.parentInfo")]
     signatures = [as_struct(item, "Signature") for item in list_of(fields, 3, "BlockHeader.signatureList")]

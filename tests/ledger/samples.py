@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import lzma
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,8 @@ from fiscotool.ledger.header3 import BlockHeader
 from fiscotool.ledger.receipt3 import LogEntry, Receipt
 from fiscotool.ledger.tx3 import Transaction, TransactionData
 from tests.support.shared import shared
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 KEY = KeyPair.from_secret(bytes(31) + b"\x07")
 
@@ -93,7 +96,7 @@ def recorded_blocks() -> tuple[dict[str, Any], ...]:
     )
 
 
-def flipped(value: Any, draw: st.DrawFn) -> Any:
+def flipped(value: Any, draw: Draw) -> Any:
     """`value` with one bit changed: of an integer, of a byte, of an ASCII character, of one element of a tuple or dataclass."""
     if isinstance(value, int):
         return value ^ (1 << draw(st.integers(0, 30)))
@@ -119,6 +122,6 @@ def has_bits(value: Any) -> bool:
     return True
 
 
-def flip_field(record: Any, name: str, draw: st.DrawFn) -> Any:
+def flip_field(record: Any, name: str, draw: Draw) -> Any:
     """`record`, a dataclass, with one bit of its field `name` changed."""
     return dataclasses.replace(record, **{name: flipped(getattr(record, name), draw)})

@@ -139,7 +139,7 @@ def test_the_version_is_hashed_too() -> None:
 
 
 def test_what_is_not_hashed() -> None:
-    """spec 3.x 3.2: time, attribute, claimed sender and extra data belong to the envelope."""
+    """Spec 3.x 3.2: time, attribute, claimed sender and extra data belong to the envelope."""
     tx = Transaction(_FULL)
     others = (with_import_time(tx, 5), *(dataclasses.replace(tx, **change) for change in ({"attribute": 4}, {"extra_data": "x"})))
     assert {transaction_hash(other) for other in others} == {transaction_hash(tx)}
