@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, replace
-from struct import Struct
+from struct import Struct, error
 from typing import Final
 
 from fiscotool.ledger import eth_payload
@@ -260,8 +260,11 @@ def data_of_payload(payload: eth_payload.EthereumPayload) -> TransactionData:
 
 
 def sign_transaction(data: TransactionData, key: KeyPair, *, attribute: int = 0, extra_data: str = "") -> Transaction:
-    """The transaction of type BCOS that `key` makes of `data`, with its hash filled in."""
-    data_hash = hash_transaction_data(data)
+    """The transaction of type BCOS that `key` makes of `data`, with its hash filled in. Raises LedgerFormatError for impossible values."""
+    try:
+        data_hash = hash_transaction_data(data)
+    except (error, UnicodeEncodeError) as problem:
+        raise LedgerFormatError(f"a number or text does not fit into a transaction: {problem}") from problem
     return Transaction(data, data_hash, key.sign(data_hash), 0, attribute, b"", extra_data)
 
 

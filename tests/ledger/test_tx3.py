@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +23,7 @@ from fiscotool.ledger.tx3 import (
     encode_transaction_data,
     hash_transaction_data,
     sender_of,
+    sign_transaction,
     transaction_hash,
     with_import_time,
 )
@@ -224,3 +226,11 @@ def test_the_data_alone_is_what_is_nested(tx: Transaction) -> None:
 def test_flips_cover_every_field() -> None:
     """The flipping test above would pass for a field it never touches."""
     assert all(has_bits(getattr(_FULL, field.name)) for field in dataclasses.fields(TransactionData))
+
+
+@pytest.mark.parametrize(
+    "change", [{"version": 2**31}, {"block_limit": 2**63}, {"block_limit": -(2**63) - 1}, {"nonce": "\ud800"}, {"to": "\udfff"}], ids=str
+)
+def test_impossible_values_are_refused_before_signing(change: dict[str, Any]) -> None:
+    with pytest.raises(LedgerFormatError, match="does not fit"):
+        sign_transaction(dataclasses.replace(_FULL, **change), KEY)
