@@ -86,6 +86,7 @@ class Peers:
         self.connected: dict[bytes, Link] = {}
         self.frames_refused = 0
         self.blacklist = settings.certificate_blacklist
+        self.whitelist = settings.certificate_whitelist
         self._listener = listener
         self._log = log
         self._clock = clock
@@ -122,13 +123,21 @@ class Peers:
         for endpoint in self._dialled.keys() - wanted:
             self._dialled.pop(endpoint).cancel()
 
-    def set_blacklist(self, blacklist: frozenset[str]) -> None:
-        """Refuse these P2P ids from now on and close their links."""
-        self.blacklist = blacklist
+    def set_certificates(self, blacklist: frozenset[str], whitelist: frozenset[str]) -> None:
+        """Refuse and accept these P2P ids from now on (config.ini, again after SIGUSR1); links of refused ones are closed."""
+        self.blacklist, self.whitelist = blacklist, whitelist
         for link in list(self._links):
-            if link.p2p_id in blacklist:
+            reason = self._refusal(link.p2p_id)
+            if link.p2p_id and reason:
                 self._log.info("P2PService", "updatePeerBlacklist, disconnect peer in blacklist", nodeid=link.p2p_id[:8] + "...")
-                link.close("its certificate is blacklisted")
+                link.close(reason)
+
+    def _refusal(self, p2p_id: str) -> str:
+        if p2p_id in self.blacklist:
+            return "its certificate is in certificate_blacklist"
+        if self.whitelist and p2p_id not in self.whitelist:
+            return "its certificate is not in certificate_whitelist"
+        return ""
 
     async def stop(self) -> None:
         """Close everything; no callbacks to the listener after this."""
@@ -216,8 +225,9 @@ class Peers:
 
     def on_greeted(self, link: Link) -> None:
         """Links call this; see Rule 2."""
-        if link.p2p_id in self.blacklist:
-            link.close("its certificate is blacklisted")
+        reason = self._refusal(link.p2p_id)
+        if reason:
+            link.close(reason)
             return
         held = self.connected.get(link.node_id)
         if held is not None and not held.close_reason:

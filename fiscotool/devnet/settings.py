@@ -26,8 +26,8 @@ BYZANTINE_KINDS: Final = ("equivocate", "forge-block", "double-sign", "drop-comm
 """How a node can be made to misbehave (`byzantine.py`)."""
 
 _NODE_ID_BYTES: Final = 64
+_ADDRESS_BYTES: Final = 20
 _VERSION_PART_MAX: Final = 255
-_PIPELINE_BLOCKS_MIN: Final = 50
 _CHECKPOINT_TIMEOUT_MS_MIN: Final = 3000
 
 
@@ -74,6 +74,8 @@ class GenesisSettings:
     auth_admin_account: str
     executor_version: int
     features: tuple[str, ...]
+    balances: tuple[tuple[bytes, int], ...] = ()
+    """Accounts that own something in block 0: (20-byte address, wei), sorted. Section `[fiscotool_balances]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class Settings:
     log_level: str
     log_bytes_max: int
     certificate_blacklist: frozenset[str]
+    certificate_whitelist: frozenset[str]
     byzantine: str
     quirks: frozenset[Quirk]
     wire_quirks: frozenset[WireQuirk]
@@ -157,6 +160,19 @@ def _sealers(ini: Ini) -> tuple[Sealer, ...]:
     return tuple(Sealer(node_id, found[node_id]) for node_id in sorted(found))
 
 
+def _balances(ini: Ini) -> tuple[tuple[bytes, int], ...]:
+    found: dict[bytes, int] = {}
+    for key, value in ini.section("fiscotool_balances").items():
+        try:
+            address = bytes.fromhex(key.removeprefix("0x"))
+        except ValueError:
+            address = b""
+        if len(address) != _ADDRESS_BYTES or not value.isdigit() or int(value) >> 256:
+            raise ini.wrong("fiscotool_balances", key, "<40 hex digits>=<wei>")
+        found[address] = int(value)
+    return tuple(sorted(found.items()))
+
+
 def parse_genesis(text: str, name: str = "config.genesis") -> GenesisSettings:
     """The genesis file's text as settings. Raises SettingsError."""
     ini = parse_ini(text, name)
@@ -181,6 +197,7 @@ def parse_genesis(text: str, name: str = "config.genesis") -> GenesisSettings:
         is_serial_execute=ini.flag("executor", "is_serial_execute", default=False),
         auth_admin_account=ini.text("executor", "auth_admin_account", ""),
         executor_version=ini.number("executor", "version", 0, least=0),
+        balances=_balances(ini),
         features=tuple(sorted(key for key in ini.section("features") if ini.flag("features", key, default=False))),
     )
 
@@ -196,9 +213,9 @@ def parse_endpoints(text: str, name: str = "nodes.json") -> tuple[Endpoint, ...]
         raise SettingsError(f"{name} is not a list of nodes: {problem}", hint=hint) from problem
 
 
-def blacklist_of(ini: Ini) -> frozenset[str]:
-    """P2P ids of `[certificate_blacklist] crl.N`, lower case."""
-    return frozenset(value.strip().lower() for key, value in ini.section("certificate_blacklist").items() if key.startswith("crl."))
+def p2p_ids_of(ini: Ini, section: str, prefix: str) -> frozenset[str]:
+    """P2P ids of `[certificate_blacklist] crl.N` or `[certificate_whitelist] cal.N`, lower case."""
+    return frozenset(value.strip().lower() for key, value in ini.section(section).items() if key.startswith(prefix))
 
 
 def _quirks(ini: Ini) -> tuple[frozenset[Quirk], frozenset[WireQuirk]]:
@@ -254,7 +271,8 @@ def read_settings(config: Path, genesis: Path) -> Settings:
         log_path=directory / ini.text("log", "log_path", "log"),
         log_level=ini.text("log", "level", "info"),
         log_bytes_max=ini.number("log", "max_log_file_size", 1024, least=1) * 1024 * 1024,
-        certificate_blacklist=blacklist_of(ini),
+        certificate_blacklist=p2p_ids_of(ini, "certificate_blacklist", "crl."),
+        certificate_whitelist=p2p_ids_of(ini, "certificate_whitelist", "cal."),
         byzantine=byzantine,
         quirks=quirks,
         wire_quirks=wire_quirks,

@@ -1,0 +1,271 @@
+"""What the core asks for beyond messages and timers: check a proposal's content, execute it, write its block.
+
+Rule 1. The head of the ledger moves under one lock, one block at a time, whether consensus or block synchronisation brings the block.
+Rule 2. A block is in the ledger entirely or not at all: `LedgerStore.commit` is one transaction. When the disk fails, `on_fatal` is told,
+        and nothing more is committed.
+Rule 3. A commit that block synchronisation has overtaken is dropped without an answer.
+Rule 4. Blocks execute in order; an execution whose parent is not there, or that raises a ledger error, answers `block_hash=None` and the
+        core tries again.
+
+Sources: spec 3.x 1.8 steps 5 and 10-14, 1.11; bcos-pbft `Validator.cpp`, `core/StateMachine.cpp`, `storage/LedgerStorage.cpp`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from fiscotool.devnet.consensus_log import StoredTransactions
+from fiscotool.devnet.contracts import ExecutedBlock, Executor, LedgerStore, Pool, PooledTx
+from fiscotool.devnet.gossip import Gossip
+from fiscotool.devnet.log import NodeLog, short_hash
+from fiscotool.devnet.proposals import ContentCache, filler, objection
+from fiscotool.ledger.errors import LedgerFormatError
+from fiscotool.pbft.effects import (
+    AgreedIndex,
+    BuildFillers,
+    CommitBlock,
+    Execute,
+    ReleaseTransactions,
+    SealRange,
+    VerifyProposal,
+    VoteRecord,
+)
+from fiscotool.pbft.events import Event, Executed, FillersBuilt, LedgerAdvanced, Verified
+from fiscotool.pbft.messages import Proposal
+from fiscotool.pbft.rules import Rules
+from fiscotool.pbft.types import Digest, Height, NodeIndex
+
+__all__ = ["BlockWork", "Host", "SealerPort"]
+
+
+class SealerPort(Protocol):
+    """The sealer, as far as the core commands it."""
+
+    def set_range(self, first: int, last: int, view: int) -> None:
+        """Propose these heights from now on; `last < first`: none."""
+
+
+class Host(Protocol):
+    """What the node does for its parts."""
+
+    def post(self, event: Event) -> None:
+        """Let the core know."""
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine as long as the node lives."""
+
+    def rules(self) -> tuple[Rules, NodeIndex | None]:
+        """Rules and own index in force for the next block."""
+
+    def on_block(self, block: ExecutedBlock) -> None:
+        """A block is durable: answer whoever waits for it."""
+
+    def on_agreed(self, index: Height) -> None:
+        """Consensus itself brings this height."""
+
+    def on_fatal(self, what: str, problem: Exception) -> None:
+        """The disk failed: stop this node."""
+
+
+class BlockWork:
+    """The driver's worker (`driver.Worker`)."""
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        pool: Pool,
+        executor: Executor,
+        store: LedgerStore,
+        gossip: Gossip,
+        log: NodeLog,
+        own_id: bytes,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.sealer: SealerPort | None = None
+        self.contents = ContentCache()
+        self.head_lock = asyncio.Lock()
+        self.executed: dict[int, ExecutedBlock] = {}
+        self._host = host
+        self._pool = pool
+        self._executor = executor
+        self._store = store
+        self._gossip = gossip
+        self._log = log
+        self._own_id = own_id
+        self._now_ms = now_ms
+        self._is_failed = False
+
+    def seal(self, effect: SealRange) -> None:
+        """Hand the range to the sealer."""
+        if self.sealer is not None:
+            self.sealer.set_range(effect.first, effect.last, effect.view)
+
+    def release(self, effect: ReleaseTransactions) -> None:
+        """Unseal the proposal's transactions."""
+        try:
+            self._pool.release(self.contents.of(effect.proposal).tx_hashes)
+        except LedgerFormatError:
+            return  # Its content was never known, so nothing of it is sealed.
+
+    def agreed(self, effect: AgreedIndex) -> None:
+        """Tell block synchronisation."""
+        self._host.on_agreed(effect.index)
+
+    def stored_transactions(self, record: VoteRecord) -> StoredTransactions | None:
+        """The transactions of a prepared proposal, for the consensus log."""
+        if record.certificate is None:
+            return None
+        txs = self._transactions(record.certificate.proposal)
+        return None if txs is None else StoredTransactions(record.index, record.digest, tuple(tx.raw for tx in txs))
+
+    def _transactions(self, proposal: Proposal) -> list[PooledTx] | None:
+        try:
+            found = [self._pool.get(tx_hash) for tx_hash in self.contents.of(proposal).tx_hashes]
+        except LedgerFormatError:
+            return None
+        txs = [tx for tx in found if tx is not None]
+        return txs if len(txs) == len(found) else None
+
+    def verify(self, effect: VerifyProposal) -> None:
+        """Answer at once when all transactions are here, else after fetching them."""
+        proposal = effect.proposal
+        try:
+            content = self.contents.of(proposal)
+            reason = objection(proposal, content, self._store.config)
+        except LedgerFormatError as problem:
+            self._verified(proposal, str(problem))
+            return
+        if reason or not self._pool.missing(content.tx_hashes):
+            self._verified(proposal, reason or self._pool.check_sealable(content.tx_hashes))
+        else:
+            self._host.keep(self._fetch_and_verify(proposal, content.tx_hashes, effect.source))
+
+    async def _fetch_and_verify(self, proposal: Proposal, tx_hashes: Sequence[bytes], source: NodeIndex) -> None:
+        """Ask the source first, then the other sealers together; each round takes at most 500 ms."""
+        sealers = [sealer.node_id for sealer in self._store.config.sealers]
+        first = [sealers[source]] if source < len(sealers) and sealers[source] != self._own_id else []
+        others = [node_id for node_id in sealers if node_id != self._own_id and node_id not in first]
+        for targets in (first, others):
+            missing = self._pool.missing(tx_hashes)
+            if missing:
+                await asyncio.gather(*(self._gossip.fetch(node_id, missing) for node_id in targets))
+        missing = self._pool.missing(tx_hashes)
+        self._verified(proposal, f"{len(missing)} transactions are unknown" if missing else self._pool.check_sealable(tx_hashes))
+
+    def _verified(self, proposal: Proposal, reason: str) -> None:
+        if reason:
+            self._log.warning(
+                "CONSENSUS][PBFT", "verify proposal failed", reqHash=short_hash(proposal.digest), reqIndex=proposal.index, msg=reason
+            )
+        else:
+            self._pool.mark_sealed(self.contents.of(proposal).tx_hashes)
+        self._host.post(Verified(index=proposal.index, digest=proposal.digest, is_valid=not reason))
+
+    def build_fillers(self, effect: BuildFillers) -> None:
+        """Answer with an empty proposal for each height asked for."""
+        _, me = self._host.rules()
+        config = self._store.config
+        proposals = tuple(filler(index, me or NodeIndex(0), config, self._now_ms()) for index in effect.indexes)
+        self._host.post(FillersBuilt(view=effect.view, proposals=proposals))
+
+    def execute(self, effect: Execute) -> None:
+        """Execute now; a thousand transactions take some tens of milliseconds."""
+        proposal = effect.proposal
+        began_s = time.perf_counter()
+        block = self._execute(proposal)
+        if block is None:
+            self._log.warning("CONSENSUS][PBFT", "proposal execute failed", propHash=short_hash(proposal.digest), propIndex=proposal.index)
+            self._host.post(Executed(index=proposal.index, digest=proposal.digest, block_hash=None))
+            return
+        self.executed[block.number] = block
+        took_ms = int((time.perf_counter() - began_s) * 1000)
+        self._log.info(
+            "CONSENSUS][Core][METRIC",
+            "asyncExecuteBlock success",
+            sysBlock=block.is_system,
+            number=block.number,
+            result=short_hash(block.block_hash),
+            txsSize=len(block.txs),
+            txsRoot=short_hash(block.header.txs_root),
+            receiptsRoot=short_hash(block.header.receipts_root),
+            stateRoot=short_hash(block.header.state_root),
+            timeCost=took_ms,
+            execPerTx=took_ms / max(1, len(block.txs)),
+        )
+        self._host.post(Executed(index=proposal.index, digest=proposal.digest, block_hash=Digest(block.block_hash)))
+
+    def parent_hash(self, number: int) -> bytes | None:
+        """Hash of block `number` - 1, executed or in the ledger; None when it is neither."""
+        if number == self._store.height + 1:
+            return self._store.head_hash
+        parent = self.executed.get(number - 1)
+        return None if parent is None else parent.block_hash
+
+    def _execute(self, proposal: Proposal) -> ExecutedBlock | None:
+        known = self.executed.get(proposal.index)
+        if known is not None and known.proposal_hash == proposal.digest:
+            return known
+        parent = self.parent_hash(proposal.index)
+        txs = self._transactions(proposal)
+        if parent is None or txs is None or proposal.index <= self._store.height:
+            return None
+        self.forget_executed_from(proposal.index)
+        header = replace(self.contents.of(proposal).header, parents=((proposal.index - 1, parent),))
+        return replace(self._executor.execute(header, txs), proposal_hash=proposal.digest)
+
+    def forget_executed_from(self, number: int) -> None:
+        """Drop executed, uncommitted layers at and above `number`."""
+        stale = [at for at in self.executed if at >= number]
+        if stale:
+            self._executor.discard_from(number)
+            for at in stale:
+                del self.executed[at]
+
+    def commit(self, effect: CommitBlock) -> None:
+        """Write the block as soon as those before it are written."""
+        self._host.keep(self._commit(effect))
+
+    async def _commit(self, effect: CommitBlock) -> None:
+        async with self.head_lock:
+            block = self.executed.get(effect.index)
+            if effect.index != self._store.height + 1 or block is None or block.block_hash != effect.block_hash:
+                return
+            await self.write(block, [(int(index), signature) for index, signature in effect.signatures], is_synced=False)
+
+    async def write(self, block: ExecutedBlock, signatures: Sequence[tuple[int, bytes]], *, is_synced: bool) -> bool:
+        """Make the block durable and tell everybody; the caller holds `head_lock`. False when the disk failed."""
+        if self._is_failed:
+            return False
+        began_s = time.perf_counter()
+        try:
+            await self._store.commit(block, signatures)
+        except (OSError, sqlite3.Error) as problem:
+            self._is_failed = True
+            self._host.on_fatal(f"block {block.number} cannot be written to the ledger", problem)
+            return False
+        took_ms = int((time.perf_counter() - began_s) * 1000)
+        self._pool.on_committed(block.number, [tx.tx_hash for tx in block.txs])
+        self._executor.on_committed(block.number)
+        for number in [at for at in self.executed if at <= block.number]:
+            del self.executed[number]
+        self._log.info(
+            "CONSENSUS][PBFT][STORAGE][METRIC",
+            "commitStableCheckPoint success",
+            index=block.number,
+            hash=short_hash(block.block_hash),
+            txs=len(block.txs),
+            timeCost=took_ms,
+            commitPerTx=took_ms // max(1, len(block.txs)),
+        )
+        self._host.on_block(block)
+        rules, me = self._host.rules()
+        self._host.post(
+            LedgerAdvanced(index=Height(block.number), block_hash=Digest(block.block_hash), rules=rules, me=me, by_sync=is_synced)
+        )
+        return True
