@@ -23,7 +23,7 @@ from fiscotool.ledger.crypto import KeyPair, keccak256, recover, verify
 from fiscotool.ledger.eth import decode_ethereum, wrap_ethereum
 from fiscotool.ledger.merkle import merkle_root
 from fiscotool.ledger.receipt3 import Receipt, decode_receipt, encode_receipt, hash_receipt
-from fiscotool.ledger.rlp_items import decode_list
+from fiscotool.ledger.rlp_items import decode_list, encode
 from fiscotool.ledger.tx3 import build_transaction, decode_transaction, decode_verified, encode_transaction, hash_transaction_data
 
 ROUNDS = 7
@@ -47,6 +47,7 @@ ETHEREUM = bytes(
     .sign_transaction({"nonce": 1, "gasPrice": 0, "gas": 21_000, "to": "0x" + "22" * 20, "value": 1, "data": b"", "chainId": 20200})
     .raw_transaction
 )
+ITEMS = decode_list(ETHEREUM)
 WRAPPED = encode_transaction(wrap_ethereum(ETHEREUM))
 
 
@@ -104,6 +105,7 @@ FIGURES = [
     ),
     Figure("Web3 decode + hash + sender", lambda: decode_verified(WRAPPED), bare_recover, "bare recover", 2.8),
     Figure("RLP decode", lambda: decode_list(ETHEREUM), lambda: rlp.decode(ETHEREUM), "rlp", 0.6),
+    Figure("RLP encode", lambda: encode(ITEMS), lambda: rlp.encode(ITEMS), "rlp", 0.6),
 ]
 
 

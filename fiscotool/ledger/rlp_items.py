@@ -5,8 +5,8 @@
     0xf7 + k             k bytes of length, then the list
 
 Every other way to write the same value is refused: a length that would fit in the head, a length with a leading zero, a single small
-byte with a head. The `rlp` package reads the same (tests compare them on arbitrary input) in ten times the time, which four nodes on
-two cores do not have at 2,000 transactions a second.
+byte with a head. The `rlp` package reads and writes the same (tests compare them on arbitrary input) in two to four times the time, and
+four nodes on two cores at 2,000 transactions a second have none to give away (bench/ledger_speed.py).
 
 Source: Ethereum yellow paper, appendix B.
 """
