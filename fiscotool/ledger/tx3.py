@@ -18,7 +18,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 from struct import Struct, error
-from typing import Final
+from typing import Any, Final
 
 from fiscotool.ledger import eth_payload
 from fiscotool.ledger.crypto import KeyPair, address_of, keccak256, recover
@@ -167,22 +167,18 @@ def _data_from(fields: Fields) -> TransactionData:
 
 
 def _unusual_data_from(fields: Fields) -> TransactionData:
-    return TransactionData(
-        int_of(fields, 1, "TransactionData.version", 32),
-        text_of(fields, 2, "TransactionData.chainID"),
-        text_of(fields, 3, "TransactionData.groupID"),
-        int_of(fields, 4, "TransactionData.blockLimit"),
-        text_of(fields, 5, "TransactionData.nonce"),
-        text_of(fields, 6, "TransactionData.to"),
-        bytes_of(fields, 7, "TransactionData.input"),
-        text_of(fields, 8, "TransactionData.abi"),
-        text_of(fields, 9, "TransactionData.value"),
-        text_of(fields, 10, "TransactionData.gasPrice"),
-        int_of(fields, 11, "TransactionData.gasLimit"),
-        text_of(fields, 12, "TransactionData.maxFeePerGas"),
-        text_of(fields, 13, "TransactionData.maxPriorityFeePerGas"),
-        bytes_of(fields, 14, "TransactionData.extension"),
+    names = (
+        *("version", "chainID", "groupID", "blockLimit", "nonce", "to", "input"),
+        *("abi", "value", "gasPrice", "gasLimit", "maxFeePerGas", "maxPriorityFeePerGas", "extension"),
     )
+    values: list[Any] = []
+    for tag, (name, kind) in enumerate(zip(names, _DATA_TYPES, strict=True), start=1):
+        what = f"TransactionData.{name}"
+        if kind is int:
+            values.append(int_of(fields, tag, what, 32 if tag == 1 else 64))
+        else:
+            values.append(text_of(fields, tag, what) if kind is str else bytes_of(fields, tag, what))
+    return TransactionData(*values)
 
 
 def decode_transaction(raw: bytes) -> Transaction:
