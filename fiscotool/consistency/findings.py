@@ -1,6 +1,6 @@
 """What judging a run gives: one finding an invariant, with a verdict of three values and evidence one can follow.
 
-Sources: docs/observer.md, the table of invariants.
+Sources: docs/invariants.md.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ class InvariantClass(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """A rule, precise enough to be violated. `source` names the paper section or the FISCO file and symbol."""
+    """A rule, precise enough to be violated. `source` names the paper section or the FISCO file and symbol.
+
+    `is_required`: a run about which this cannot be said is inconclusive as a whole. False for rules whose condition is a
+    situation that most runs never meet (a quorum lost, an empty block).
+    """
 
     id: str
     kind: InvariantClass
@@ -38,6 +42,7 @@ class Invariant:
     definition: str
     definition_zh: str
     source: str
+    is_required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,10 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All findings of a run. The whole is violated if one is; inconclusive if a safety or durability finding is, and none is violated."""
+    """All findings of a run.
+
+    The whole is violated if one finding is; inconclusive if a required safety or durability finding is, and none is violated.
+    """
 
     findings: tuple[Finding, ...]
     recoveries: tuple[Recovery, ...] = ()
@@ -101,7 +109,8 @@ class Judgement:
             return Verdict.VIOLATED
         must_be_known = (InvariantClass.SAFETY, InvariantClass.DURABILITY)
         if not self.findings or any(
-            finding.verdict is Verdict.INCONCLUSIVE and finding.invariant.kind in must_be_known for finding in self.findings
+            finding.verdict is Verdict.INCONCLUSIVE and finding.invariant.kind in must_be_known and finding.invariant.is_required
+            for finding in self.findings
         ):
             return Verdict.INCONCLUSIVE
         return Verdict.HOLDS

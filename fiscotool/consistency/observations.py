@@ -31,7 +31,12 @@ class NodeIdentity:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What was observed, with what, and the command that reproduces it."""
+    """What was observed, with what, and the command that reproduces it.
+
+    `started_epoch_s`: the observer's wall clock (seconds since 1970) at second 0 of the recording; with it block timestamps can
+    be judged. `clock_error_s`: how far apart the clocks of nodes and observer may be; None: 1 s if all nodes share one host,
+    otherwise unknown and timestamps are not judged against the observer's clock.
+    """
 
     nodes: tuple[NodeIdentity, ...]
     chain_id: str = ""
@@ -46,6 +51,8 @@ class RunInfo:
     timeout_base_s: float = 3.0
     min_seal_time_s: float = 0.5
     config: dict[str, Any] = field(default_factory=dict)
+    started_epoch_s: float | None = None
+    clock_error_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class SignatureSeen:
-    """One entry of a header's signatureList. `is_valid`: it verifies over the block hash under the key of `sealer_index`."""
+    """One entry of a header's signatureList. `is_valid`: it verifies over the block hash under the key of `sealer_index`.
+
+    The key is that of the block's own sealer list or, for a filler block whose list is empty (spec 3.x 1.11), of the nearest
+    earlier block's list.
+    """
 
     sealer_index: int
     is_valid: bool
@@ -134,7 +145,9 @@ class TxSeen:
 class FaultSeen:
     """One fault from injection to heal, on one node. `healed_s` is None while it lasts (or the recording ends).
 
-    `kind`: kill, stop, pause, … ; `role`: what the node was when it was chosen (leader, follower).
+    `kind`: kill, stop, restart, pause, wipe (data directory removed: the height may fall once), or a network fault (cut, delay …),
+    which proves nothing about the process. `injected_s` is when it had taken effect, `healed_s` when the repair was done.
+    `role`: what the node was when it was chosen (leader, follower). A fault that is not `confirmed` had no effect and is not judged.
     """
 
     fault_id: str
