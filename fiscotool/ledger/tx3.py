@@ -16,7 +16,7 @@ Sources: spec 3.x 3.2; bcos-tars-protocol tars/Transaction.tars, impl/TarsHashab
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from struct import Struct, error
 from typing import Any, Final
 
@@ -116,7 +116,7 @@ def sender_of(tx: Transaction) -> bytes:
 
 def encode_transaction_data(data: TransactionData) -> bytes:
     """Tars bytes of TransactionData, without struct marks."""
-    encoded = (
+    return (
         put_int(1, data.version)
         + put_text(2, data.chain_id)
         + put_text(3, data.group_id)
@@ -124,18 +124,14 @@ def encode_transaction_data(data: TransactionData) -> bytes:
         + put_text(5, data.nonce)
         + put_text(6, data.to)
         + put_bytes(7, data.input)
+        + put_text(8, data.abi)
+        + put_text(9, data.value)
+        + put_text(10, data.gas_price)
+        + put_int(11, data.gas_limit)
+        + put_text(12, data.max_fee_per_gas)
+        + put_text(13, data.max_priority_fee_per_gas)
+        + put_bytes(14, data.extension)
     )
-    if data.abi or data.version or data.value or data.gas_limit or data.gas_price or data.max_fee_per_gas or data.extension:
-        encoded += (
-            put_text(8, data.abi)
-            + put_text(9, data.value)
-            + put_text(10, data.gas_price)
-            + put_int(11, data.gas_limit)
-            + put_text(12, data.max_fee_per_gas)
-            + put_text(13, data.max_priority_fee_per_gas)
-            + put_bytes(14, data.extension)
-        )
-    return encoded
 
 
 def encode_transaction(tx: Transaction) -> bytes:
@@ -302,8 +298,3 @@ def build_transaction(
         extension=extension,
     )
     return sign_transaction(data, key, attribute=attribute, extra_data=extra_data)
-
-
-def with_import_time(tx: Transaction, import_time_ms: int) -> Transaction:
-    """The transaction as a pool stamps it when it comes in (milliseconds since 1970). Not hashed."""
-    return replace(tx, import_time_ms=import_time_ms)
