@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from fiscotool.chain.manifest import MANIFEST_NAME, Manifest, read_manifest
@@ -93,26 +92,35 @@ def _unknown(root: Path, known: _Known, inside: str = "") -> Iterator[Path]:
 
 
 def _remove(root: Path, known: _Known, *, keep: bool) -> None:
-    run_time = [
-        directory.rstrip("/") + "/" + entry if directory else entry
-        for directory in ("", *sorted(known.directories))
-        if (root / directory).is_dir()
-        for entry in os.listdir(root / directory)  # noqa: PTH208 - names are wanted
-        if known.is_run_time(f"{directory}/{entry}" if directory else entry)
-    ]
-    for path in run_time:
-        full = root / path
-        if full.is_dir() and not full.is_symlink():
-            shutil.rmtree(full)
-        else:
-            full.unlink()
+    places = _real_directories(root, known)
+    for directory in places:
+        for entry in os.listdir(root / directory):  # noqa: PTH208 - names are wanted
+            path = f"{directory}/{entry}" if directory else entry
+            full = root / path
+            if not known.is_run_time(path):
+                continue
+            if full.is_dir() and not full.is_symlink():
+                shutil.rmtree(full)
+            else:
+                full.unlink()
+    inside = frozenset(places)
     for path in sorted(known.files - {MANIFEST_NAME}):
-        (root / path).unlink(missing_ok=True)
-    for path in sorted(known.directories, key=lambda each: -each.count("/")):
+        if path.rpartition("/")[0] in inside:
+            (root / path).unlink(missing_ok=True)
+    for path in reversed(places[1:]):
         # With unknown files kept, the directories that hold them stay.
-        with suppress(FileNotFoundError):
-            if not keep or not os.listdir(root / path):  # noqa: PTH208
-                (root / path).rmdir()
+        if not keep or not os.listdir(root / path):  # noqa: PTH208
+            (root / path).rmdir()
     (root / MANIFEST_NAME).unlink(missing_ok=True)
     if not keep:
         root.rmdir()
+
+
+def _real_directories(root: Path, known: _Known) -> list[str]:
+    """The root ("") and every directory deploy made that is still one, parents first. What lies behind a link is somebody else's."""
+    found = [""]
+    for path in sorted(known.directories):
+        full = root / path
+        if path.rpartition("/")[0] in found and full.is_dir() and not full.is_symlink():
+            found.append(path)
+    return found
