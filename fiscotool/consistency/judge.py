@@ -31,7 +31,7 @@ from fiscotool.consistency import (
 )
 from fiscotool.consistency.examination import Words, evidence
 from fiscotool.consistency.facts import Facts, faulty_weight_max
-from fiscotool.consistency.findings import Finding, Invariant, Judgement, Verdict
+from fiscotool.consistency.findings import Finding, Invariant, Judgement, Recovery, Verdict
 from fiscotool.consistency.observations import Observations
 
 Rule = Callable[[Facts], Finding]
@@ -79,7 +79,7 @@ def judge(observations: Observations) -> Judgement:
     return Judgement(findings, recoveries(facts))
 
 
-def recoveries(facts: Facts) -> tuple[recovery.Recovery, ...]:
+def recoveries(facts: Facts) -> tuple[Recovery, ...]:
     """What every fault cost."""
     return recovery.recoveries(facts)
 
@@ -126,7 +126,7 @@ def _noted(finding: Finding, with_them: Finding, liars: frozenset[str]) -> Findi
             f"What {who} (declared Byzantine, within f) says is not counted. Counted, this rule would be broken:",
             f"{who}(声明为拜占庭节点,未超过 f)的陈述不计入;若计入,本规则将被违反:",
         ),
-        node=sorted(liars)[0],
+        node=min(liars),
     )
     return replace(
         finding,

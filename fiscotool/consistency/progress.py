@@ -141,6 +141,10 @@ class Progress:
             return Wait(from_s, Outcome.NO_QUORUM, number, shown_s, deadline_s)
         return Wait(from_s, Outcome.LATE, number, shown_s, deadline_s)
 
+    def last_heal_before(self, at_s: float) -> float | None:
+        """The last heal before `at_s`; None if there was none."""
+        return max((heal_s for heal_s in self._heals if heal_s < at_s), default=None)
+
     def moments_between(self, from_s: float, to_s: float) -> bool:
         """Whether a fault or heal falls into [from_s, to_s]."""
         return any(from_s <= moment_s <= to_s for moment_s in self._moments)

@@ -66,8 +66,16 @@ def _recovery(facts: Facts, progress: Progress, fault: FaultSeen, lost: Counter[
     number, shown_s = progress.next_block(fault.injected_s)
     rto_s = shown_s - fault.injected_s if shown_s < FOREVER else None
     error_s = _error_s(facts, number, shown_s) if number is not None and rto_s is not None else 0.0
-    demanded = wait.outcome in {Outcome.MADE, Outcome.LATE}
+    bound_s = wait.deadline_s - fault.injected_s if wait.outcome in {Outcome.MADE, Outcome.LATE} else None
     note = _note(wait.outcome)
+    regained_s = progress.last_heal_before(shown_s)
+    if wait.outcome is Outcome.NO_QUORUM and number is not None and regained_s is not None and regained_s > fault.injected_s:
+        again = progress.wait(regained_s, HEAL_SLACK_S, ends_with=(number, shown_s))
+        bound_s = again.deadline_s - fault.injected_s
+        note = Words(
+            f"no quorum until the heal at {regained_s:.1f} s; the next block came {shown_s - regained_s:.1f} s after it",
+            f"在 {regained_s:.1f} 秒修复之前没有法定多数;修复后 {shown_s - regained_s:.1f} 秒出现下一个区块",
+        )
     node_rto_s = None if fault.healed_s is None else _node_rto_s(facts, fault.node, fault.healed_s, _next_fault_s(facts, fault))
     return Recovery(
         fault_id=fault.fault_id,
@@ -78,7 +86,7 @@ def _recovery(facts: Facts, progress: Progress, fault: FaultSeen, lost: Counter[
         healed_s=fault.healed_s,
         rto_s=rto_s,
         error_s=min(error_s, rto_s or 0.0),
-        bound_s=wait.deadline_s - fault.injected_s if demanded else None,
+        bound_s=bound_s,
         node_rto_s=node_rto_s,
         rpo_txs=None if lost is None else lost[fault.fault_id],
         note=note.en,
