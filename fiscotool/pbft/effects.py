@@ -22,8 +22,11 @@ from fiscotool.pbft.types import Digest, Height, NodeIndex, Ticks, View
 class VoteRecord:
     """The vote a replica must not forget: at `index` it voted for `digest` in `view`.
 
-    Written before a Prepare leaves (`certificate` None) and again before a Commit leaves (with the certificate and the full
-    proposal in it). One record an index, the latest wins; records at or below the ledger's height may be deleted.
+    Written before a Prepare leaves and again before a Commit leaves, then with the certificate and the full proposal in it.
+    `certificate` is the replica's lock: it may be of an earlier view and another digest than the vote, and it is None when
+    nothing was ever prepared here at `index`. One record an index, the latest wins; records at or below the ledger's height
+    may be deleted. The proposal must be found complete after a restart: a driver whose proposals name transactions by hash
+    stores those transactions with the record.
     """
 
     index: Height
@@ -64,7 +67,12 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class VerifyProposal:
-    """Check the block's transactions, fetching missing ones from `source`; answer with `events.Verified`."""
+    """Check the block, fetching missing transactions from `source`; answer with `events.Verified`.
+
+    Valid means: `data` hashes to `digest`, the header's number is `index`, every transaction is known, valid and not yet on
+    chain, no transaction at all when `is_filler`. After a restart the core also asks this for proposals it had executed
+    (`source` is then the sealer that made them, perhaps this replica itself): only the transactions have to be found.
+    """
 
     proposal: Proposal
     source: NodeIndex
@@ -84,7 +92,11 @@ class BuildFillers:
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """Execute the proposal on top of block index-1 (executed, maybe not yet committed); answer with `events.Executed`."""
+    """Execute the proposal on top of block index-1 (executed, maybe not yet committed); answer with `events.Executed`.
+
+    An Execute for an index that was executed before replaces that result and forgets everything above it (a pulled proposal
+    whose hash turned out wrong).
+    """
 
     proposal: Proposal
 
@@ -151,9 +163,26 @@ class RejectReason(Enum):
     """Why a message was not used. The value is the sentence shown to people; the pbft room adds reasons as it needs them."""
 
     NOT_A_SEALER = "the sender or this replica is not a sealer"
-    STALE_INDEX = "the height is already committed or executed"
+    STALE_INDEX = "the height is already committed"
     STALE_VIEW = "the view is older than the replica's"
     NOT_THE_LEADER = "the sender does not lead this height in this view"
+    TOO_FAR = "the height or view is too far ahead"
+    SYNCING = "block synchronisation is fetching this height"
+    DUPLICATE = "the replica already has this message"
+    MISMATCHED = "the envelope names another block than the proposal in it"
+    EQUIVOCATION = "the leader already proposed another block for this height in this view"
+    DOUBLE_VOTE = "the sender already voted for another block at this height in this view"
+    ALREADY_VOTED = "this replica voted otherwise at this height in this or a later view, perhaps before a restart"
+    LOCKED = "this replica is locked on another block and was shown no later certificate"
+    ALREADY_AGREED = "this height is already agreed here"
+    BEHIND = "the sender's ledger is shorter than the replica's"
+    OTHER_LEDGER = "the sender names another hash for the replica's last block"
+    WEAK_CERTIFICATE = "a prepared certificate lacks weight, repeats a signer or claims an impossible view or height"
+    NOT_ENOUGH_WEIGHT = "the new view does not show view changes of a quorum of distinct sealers"
+    WRONG_VIEW_CHANGES = "the new view contains a view change of another view, or an invalid one"
+    WRONG_REPROPOSALS = "what the new view proposes does not follow from its view changes"
+    NOT_IN_TIMEOUT = "the replica is in a view and needs no recovery"
+    NOT_ASKED = "the replica did not ask for this, or does not need it any more"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Rule. A replica hears itself: everything it broadcasts comes back as `Received` with its own index as sender, after the
       driver has made it durable and signed it. So one path counts every vote, and an own vote counts only once it can no
-      longer be forgotten. (Upstream adds own messages to its caches directly; docs/pbft.md names this deviation.)
+      longer be forgotten. (Upstream adds own messages to its caches directly; docs/pbft.md, D1.) Own PrePrepare and NewView
+      take effect in the step that sends them; their echo changes nothing.
 
 Sources: bcos-pbft `PBFTEngine.cpp` (`onReceivePBFTMessage`, `onRecvProposal`, `onTimeout`, `onProposalApplied`), spec 3.x 1.8-1.16.
 """
@@ -97,7 +98,12 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True)
 class PoolSize:
-    """The transaction pool holds `count` transactions, sealed ones included. Only 0 versus more matters (spec 1.10)."""
+    """The transaction pool holds `count` transactions, sealed ones included. Only 0 versus more matters (spec 1.10).
+
+    Upstream's pool tells its size every 100 ms on a clock of its own, so at a block's commit consensus still believes the
+    pool full and starts its timer once more; nothing stops it when the pool turns out empty. Hence the one view change 3.0 s
+    after the last block of a burst on a healthy chain. Tell the size the same way: periodically, never as part of a commit.
+    """
 
     count: int
 

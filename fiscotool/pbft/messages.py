@@ -39,7 +39,8 @@ class Proposal:
 class PreparedCertificate:
     """Proof that `proposal` was prepared in `view`: signatures of distinct sealers with weight of a quorum.
 
-    `signatures` is sorted by node index; each signs (view, digest), or the digest alone under Quirk.PROOF_WITHOUT_VIEW.
+    `signatures` is sorted by node index; each signs (view, index, digest), or the digest alone under
+    Quirk.PROOF_WITHOUT_VIEW. It is the `signature` of the Prepare it came from.
     """
 
     view: View

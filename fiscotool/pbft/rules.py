@@ -41,7 +41,8 @@ class Rules:
     """Members and parameters in force for the next block.
 
     `weights[i]` is the weight of the sealer with index i; its length is n. Periods and windows are in blocks, times in ticks
-    (milliseconds in the embedded node).
+    (milliseconds in the embedded node). `members` are the sealers' node ids in the same order, only compared, so that a
+    replaced member is noticed even when all weights stay; it may be empty where membership never changes.
     """
 
     weights: tuple[int, ...]
@@ -50,6 +51,7 @@ class Rules:
     timeout_base_ticks: int = 3000
     checkpoint_resend_ticks: int = 3000
     quirks: frozenset[Quirk] = frozenset()
+    members: tuple[bytes, ...] = ()
 
     @property
     def node_count(self) -> int:
