@@ -1,0 +1,157 @@
+"""`status` and `watch`: every node at a glance, once or live."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fiscotool.cli.options import dir_option, json_option, load_chain
+from fiscotool.cli.output import Output, table
+
+if TYPE_CHECKING:
+    from fiscotool.drills.target import Look
+    from fiscotool.drills.targets import LocalTarget
+    from fiscotool.nodes.process import NodeProcess
+
+HEADERS = ("node", "address", "pid", "state", "since", "index", "height", "view", "leader", "peers", "timeout", "says")
+
+
+@click.command()
+@dir_option
+@json_option
+def status(directory: Path, output: Output) -> None:
+    """Show every node: process, height, view, leader, peers.
+
+    \b
+    Example: fiscotool status
+             fiscotool status --json
+    """
+    from fiscotool.drills.targets import LocalTarget
+
+    target = LocalTarget(load_chain(directory))
+    try:
+        rows = glance(target)
+    finally:
+        target.close()
+    output.show(rows, lambda: as_table(rows))
+    if not output.as_json:
+        output.say(remark(rows))
+
+
+def glance(target: LocalTarget) -> list[dict[str, Any]]:
+    """One row of facts for every node."""
+    from fiscotool.drills.run import leader_name
+    from fiscotool.nodes.process import states_of
+
+    states = states_of(target.chain.nodes)
+    looks = target.look()
+    by_index: dict[int | None, str] = {look.node_index: look.name for look in looks.values() if look.node_index is not None}
+    leader = leader_name(looks)
+    return [
+        _row(target, name, states[name], looks[name], {"leader": leader, "its_leader": by_index.get(looks[name].leader_index)})
+        for name in target.names
+    ]
+
+
+def _row(target: LocalTarget, name: str, process: NodeProcess, look: Look, leaders: dict[str, str | None]) -> dict[str, Any]:
+    node = target.chain.node(name)
+    return {
+        "node": name,
+        "address": node.rpc_url if node else "",
+        "pid": process.identity.pid if process.identity else None,
+        "state": process.state,
+        "since": datetime.fromtimestamp(process.since, UTC).isoformat(timespec="seconds") if process.since else None,
+        "index": look.node_index,
+        "height": look.height,
+        "view": look.view,
+        "leader": leaders["its_leader"],
+        "is_leader": leaders["leader"] == name,
+        "peers": look.connected_count,
+        "timeout": look.timeout,
+        "byzantine": node.byzantine if node else "",
+        "error": "" if process.state == "stopped" else look.error,
+    }
+
+
+def as_table(rows: list[dict[str, Any]]) -> str:
+    """The rows for people."""
+    return table(
+        HEADERS,
+        [
+            (
+                row["node"] + ("*" if row["is_leader"] else ""),
+                row["address"],
+                row["pid"],
+                row["state"],
+                row["since"],
+                *(row[key] for key in ("index", "height", "view", "leader", "peers")),
+                "yes" if row["timeout"] else "no" if row["timeout"] is False else None,
+                row["error"] or (f"byzantine: {row['byzantine']}" if row["byzantine"] else ""),
+            )
+            for row in rows
+        ],
+    )
+
+
+def remark(rows: list[dict[str, Any]]) -> str:
+    """What the table means, in one sentence: the first thing an operator wants to know."""
+    answering = [row for row in rows if row["height"] is not None]
+    if not answering:
+        stopped = all(row["state"] == "stopped" for row in rows)
+        return "no node runs; start them: fiscotool start --all" if stopped else "no node answers; see: fiscotool logs"
+    quorum = len(rows) - (len(rows) - 1) // 3
+    healthy = [row for row in answering if row["timeout"] is False]
+    if len(answering) < quorum:
+        return f"{len(answering)} of {len(rows)} nodes answer and {quorum} are needed: no block can be made until more run"
+    if len(healthy) < quorum:
+        return f"{len(answering) - len(healthy)} nodes are in timeout (changing the view); on an idle chain they may wait for a transaction"
+    missing = len(rows) - len(healthy)
+    return f"{len(healthy)} of {len(rows)} nodes take part, {quorum} are needed" + (f"; {missing} do not" if missing else "")
+
+
+@click.command()
+@dir_option
+@click.option("--every", "every_s", default=0.5, show_default=True, help="Seconds between two looks.")
+@click.option("--for", "for_s", type=float, default=None, help="Stop after so many seconds.")
+@json_option
+def watch(directory: Path, every_s: float, for_s: float | None, output: Output) -> None:
+    """Show all nodes live, until Ctrl-C.
+
+    On a terminal the table redraws itself; elsewhere, and with --json, there is a line for every look.
+
+    \b
+    Example: fiscotool watch
+             fiscotool watch --for 10 --json
+    """
+    from fiscotool.drills.targets import LocalTarget
+
+    target = LocalTarget(load_chain(directory))
+    began_s = time.monotonic()
+    redraws = sys.stdout.isatty() and not output.as_json
+    try:
+        while True:
+            look_began_s = time.monotonic()
+            rows = glance(target)
+            _show(output, rows, redraws=redraws)
+            if for_s is not None and time.monotonic() - began_s >= for_s:
+                return
+            time.sleep(max(0.0, every_s - (time.monotonic() - look_began_s)))
+    except KeyboardInterrupt:
+        # Ctrl-C is how this command is meant to end.
+        return
+    finally:
+        target.close()
+
+
+def _show(output: Output, rows: list[dict[str, Any]], *, redraws: bool) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    if redraws:
+        output.write(f"\x1b[H\x1b[2J{now}  (Ctrl-C ends)\n\n{as_table(rows)}\n\n{remark(rows)}\n")
+        return
+    brief = "  ".join(f"{row['node']}={row['state'][:1]}:h{row['height']}:v{row['view']}{'!' if row['timeout'] else ''}" for row in rows)
+    output.line({"time": now, "nodes": rows}, f"{now}  {brief}")
