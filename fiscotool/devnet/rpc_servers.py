@@ -1,0 +1,58 @@
+"""The RPC of a node: both ports, started together and closed together.
+
+Sources: spec 3.x 2.1, 2.6; bcos-rpc RpcFactory.cpp. The Ethereum port is plain HTTP, whatever the native one is.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+
+from fiscotool.devnet.contracts import NodeFacade
+from fiscotool.devnet.rpc_eth import Web3Rpc
+from fiscotool.devnet.rpc_exchange import HttpLimits
+from fiscotool.devnet.rpc_http import HttpServer, listen, rpc_tls_context
+from fiscotool.devnet.rpc_identity import RpcIdentity, identity_of
+from fiscotool.devnet.rpc_native import NativeRpc
+
+__all__ = ["RpcIdentity", "RpcServers", "identity_of", "rpc_tls_context", "start_rpc"]
+
+
+@dataclass(frozen=True, slots=True)
+class RpcServers:
+    """The open ports. `web3` is None when the Ethereum port is not enabled."""
+
+    native: HttpServer
+    web3: HttpServer | None
+
+    async def close(self) -> None:
+        """Close both ports and every connection."""
+        await self.native.close()
+        if self.web3 is not None:
+            await self.web3.close()
+
+
+async def start_rpc(
+    facade: NodeFacade,
+    identity: RpcIdentity,
+    *,
+    host: str,
+    native_port: int,
+    web3_port: int | None = None,
+    web3_host: str | None = None,
+    tls: ssl.SSLContext | None = None,
+    limits: HttpLimits | None = None,
+) -> RpcServers:
+    """Open the native port on `host` and, if `web3_port` is given, the Ethereum port on `web3_host` (default: `host`).
+
+    `tls` is for the native port (`rpc_tls_context`). Raises OSError when a port is taken, and leaves none open then.
+    """
+    native = await listen(NativeRpc(facade, identity).handle, host, native_port, tls=tls, limits=limits)
+    if web3_port is None:
+        return RpcServers(native, None)
+    try:
+        web3 = await listen(Web3Rpc(facade, identity).handle, web3_host or host, web3_port, limits=limits)
+    except OSError:
+        await native.close()
+        raise
+    return RpcServers(native, web3)
