@@ -13,6 +13,7 @@ from fiscotool.chain.layout import parse_layout, parse_ports
 from fiscotool.chain.model import Chain
 from fiscotool.chain.plan import plan_chain
 from fiscotool.chain.spec import VERSION_DEFAULT, ChainSpec, parse_funds, parse_pairs, parse_version
+from fiscotool.chain.wrapper import find_official, run_official
 from fiscotool.chain.write import Progress, write_chain
 
 
@@ -67,4 +68,13 @@ def deploy_chain(
     def show(progress: Progress) -> None:
         report(f"deploying: {progress.what} ({progress.done}/{progress.total})")
 
-    return write_chain(plan_chain(spec), into, report=show), decision.why
+    plan = plan_chain(spec)
+    if spec.engine == "embedded":
+        return write_chain(plan, into, report=show), decision.why
+    official = find_official()
+    if official.path is None:
+        return write_chain(plan, into, report=show), f"{decision.why}; files made by fiscotool itself: {official.why_not}"
+    script = official.path
+    report(f"deploying with {script}")
+    chain = write_chain(plan, into, report=show, maker=lambda each, target: run_official(each, script, target))
+    return chain, f"{decision.why}; files made by {script}"

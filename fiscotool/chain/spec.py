@@ -26,6 +26,10 @@ WIRE_QUIRKS = ("type-unsigned", "empty-sync-unchecked")
 VERSION_DEFAULT = "3.16.0"
 """compatibility_version that build_chain.sh of release 3.16.4 writes by default."""
 
+PIPELINE_DEFAULT_BLOCKS = 50
+CHECKPOINT_TIMEOUT_DEFAULT_MS = 3000
+"""What the node uses where config.ini says nothing (NodeConfig.cpp)."""
+
 _IDENTIFIER = re.compile(r"[a-zA-Z0-9._-]+")
 _VERSION = re.compile(r"3\.(\d{1,2})\.(\d{1,2})")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -62,8 +66,8 @@ class ChainSpec:
     block_tx_count_limit: int = 1000
     leader_period_blocks: int = 1
     min_seal_time_ms: int = 500
-    pipeline_blocks: int = 50
-    checkpoint_timeout_ms: int = 3000
+    pipeline_blocks: int = PIPELINE_DEFAULT_BLOCKS
+    checkpoint_timeout_ms: int = CHECKPOINT_TIMEOUT_DEFAULT_MS
     tx_gas_limit: int = 3_000_000_000
     log_level: str = "info"
     weights: tuple[int, ...] = ()

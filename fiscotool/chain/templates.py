@@ -20,18 +20,24 @@ FLAVOUR = "air"
 """Directory of nodes_template/ with the files of a FISCO BCOS 3 Air chain."""
 
 
-def shipped(*parts: str) -> Traversable:
-    """A file or directory that belongs to the tool but is no Python: from the wheel, or from the checkout it is run from.
+def shipped_template(name: str) -> Traversable:
+    """The template `name` of FLAVOUR."""
+    return _shipped(("nodes_template", FLAVOUR, name), ("nodes_template", FLAVOUR, name))
 
-    Raises EnvironmentFailure where neither has it.
-    """
+
+def shipped_wrapper() -> Traversable:
+    """scripts/build_chain_wrapper.sh."""
+    return _shipped(("build_chain_wrapper.sh",), ("scripts", "build_chain_wrapper.sh"))
+
+
+def _shipped(in_wheel: tuple[str, ...], in_checkout: tuple[str, ...]) -> Traversable:
+    """A file that belongs to the tool but is no Python: the wheel has it in the package, a checkout beside the package."""
     package = importlib.resources.files("fiscotool")
-    for base in (package.joinpath("_shipped"), package.joinpath("..")):
-        found = base.joinpath(*parts)
-        if found.is_file() or found.is_dir():
+    for found in (package.joinpath("_shipped", *in_wheel), package.joinpath("..", *in_checkout)):
+        if found.is_file():
             return found
     raise EnvironmentFailure(
-        f"this installation of fiscotool lacks {'/'.join(parts)}", hint="install it again: pip install --force-reinstall fiscotool"
+        f"this installation of fiscotool lacks {'/'.join(in_checkout)}", hint="install it again: pip install --force-reinstall fiscotool"
     )
 
 
@@ -54,7 +60,7 @@ def _environment() -> jinja2.Environment:
 
 @functools.cache
 def _template(name: str) -> jinja2.Template:
-    text = shipped("nodes_template", FLAVOUR, name).read_text(encoding="utf-8")
+    text = shipped_template(name).read_text(encoding="utf-8")
     return _environment().from_string(text)
 
 

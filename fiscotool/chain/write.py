@@ -30,7 +30,7 @@ from fiscotool.chain.read import read_chain
 from fiscotool.chain.remove import destroy_chain
 from fiscotool.errors import ChainDirectoryError, EnvironmentFailure
 
-__all__ = ["Progress", "Report", "destroy_chain", "discard", "write_chain"]
+__all__ = ["Maker", "Progress", "Report", "destroy_chain", "discard", "write_chain"]
 
 _BYTES_PER_NODE = 64 * 1024  # 13 files of at most a page or two each, and their directories
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -47,6 +47,9 @@ class Progress:
 
 Report = Callable[[Progress], None]
 
+Maker = Callable[[ChainPlan, Path], None]
+"""Makes the files of a plan in a directory that does not exist yet, in a parent that is empty and will be removed."""
+
 
 def discard(progress: Progress) -> None:
     """The default Report: say nothing."""
@@ -60,9 +63,11 @@ def write_chain(
     report: Report = discard,
     check_ports: bool = True,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    maker: Maker | None = None,
 ) -> Chain:
     """Make the chain of `plan` in `root`, which must not exist, and return it as read back.
 
+    `maker` makes the files instead of our own provisioner (chain.wrapper: the official script).
     `check_ports` refuses ports that are taken on this machine now. Raises ChainDirectoryError where `root` exists, PortTaken, and
     EnvironmentFailure where the disk is full, read-only or closed to this user; then nothing is left behind.
     """
@@ -73,15 +78,21 @@ def write_chain(
             Wanted(node.name, role, node.host, node.listen_ip, port) for node in plan.nodes for role, port in _used_ports(plan, node.ports)
         )
     made_parents: list[Path] = []
-    staging = root.parent / f".{root.name}.deploying-{os.getpid()}"
+    work = root.parent / f".{root.name}.deploying-{os.getpid()}"
     try:
         _make_parents(root.parent, made_parents)
         _clear_abandoned(root)
-        staging.mkdir(mode=0o755)
-        _fill(plan, staging, report, now)
-        _move_into_place(staging, root)
+        work.mkdir()
+        complete = work / "chain"
+        if maker is None:
+            _make(plan, complete, report, now)
+        else:
+            maker(plan, complete)
+        _write_manifest(plan, complete, now)
+        _move_into_place(complete, root)
+        shutil.rmtree(work, ignore_errors=True)
     except BaseException as problem:
-        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
         for parent in reversed(made_parents):
             with suppress(OSError):
                 parent.rmdir()
@@ -140,7 +151,7 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _fill(plan: ChainPlan, staging: Path, report: Report, now: Callable[[], datetime]) -> None:
+def _make(plan: ChainPlan, target: Path, report: Report, now: Callable[[], datetime]) -> None:
     from fiscotool.chain.certs import make_keys
 
     # One step for the authority, one for each certificate, one for the files.
@@ -153,17 +164,15 @@ def _fill(plan: ChainPlan, staging: Path, report: Report, now: Callable[[], date
         report(Progress(done, total, what))
 
     keys = make_keys(len(plan.nodes), len(plan.host_places), now=now(), report=made)
-    files: list[str] = []
-    directories: list[str] = []
-    known: set[str] = set()
     for file in render_files(plan, keys):
-        for parent in reversed(Path(file.path).parents[:-1]):
-            if parent.as_posix() not in known:
-                known.add(parent.as_posix())
-                directories.append(parent.as_posix())
-                (staging / parent).mkdir()
-        _write_file(staging / file.path, file)
-        files.append(file.path)
+        path = target / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_file(path, file)
+    made("files")
+
+
+def _write_manifest(plan: ChainPlan, target: Path, now: Callable[[], datetime]) -> None:
+    found = sorted(target.rglob("*"))
     manifest = Manifest(
         engine=plan.spec.engine,
         chain_id=plan.spec.chain_id,
@@ -171,13 +180,12 @@ def _fill(plan: ChainPlan, staging: Path, report: Report, now: Callable[[], date
         version=plan.spec.version,
         tool_version=fiscotool.__version__,
         created=now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        files=tuple(files),
-        directories=tuple(directories),
+        files=tuple(path.relative_to(target).as_posix() for path in found if not path.is_dir()),
+        directories=tuple(path.relative_to(target).as_posix() for path in found if path.is_dir()),
         byzantine=dict(plan.spec.byzantine),
         quirks=plan.spec.quirks,
     )
-    _write_file(staging / MANIFEST_NAME, PlannedFile(MANIFEST_NAME, manifest.to_json().encode()))
-    made("files")
+    _write_file(target / MANIFEST_NAME, PlannedFile(MANIFEST_NAME, manifest.to_json().encode()))
 
 
 def _write_file(path: Path, file: PlannedFile) -> None:
@@ -191,10 +199,10 @@ def _write_file(path: Path, file: PlannedFile) -> None:
     path.chmod(file.mode)
 
 
-def _move_into_place(staging: Path, root: Path) -> None:
+def _move_into_place(complete: Path, root: Path) -> None:
     # Somebody may have made the directory while the keys were made; a rename would silently replace an empty one.
     _refuse_existing(root)
-    staging.rename(root)
+    complete.rename(root)
 
 
 def _explain(problem: OSError, root: Path, plan: ChainPlan) -> EnvironmentFailure:

@@ -124,12 +124,12 @@ class _Starting:
 
 
 def stop(nodes: Iterable[NodeHome], *, wait_s: float = STOP_S) -> tuple[Outcome, ...]:
-    """Ask the processes of `nodes` to end (SIGTERM) and wait until they have. A frozen one is resumed so that it can.
+    """Ask the processes of `nodes` to end (SIGTERM) and wait until they have. A frozen one is resumed first, so that it can.
 
     Raises WaitTimeout naming those that did not end in `wait_s` seconds.
     """
     hint = "they may still end; look again with status, or end them with: fiscotool kill"
-    return _end(tuple(nodes), (signal.SIGTERM, signal.SIGCONT), "stopped", wait_s, hint)
+    return _end(tuple(nodes), (signal.SIGCONT, signal.SIGTERM), "stopped", wait_s, hint)
 
 
 def kill(nodes: Iterable[NodeHome], *, wait_s: float = CONFIRM_S) -> tuple[Outcome, ...]:

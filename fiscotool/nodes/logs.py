@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from fiscotool.chain.model import NodeHome
 from fiscotool.errors import EnvironmentFailure
@@ -86,62 +87,98 @@ def follow(
     A node without a log is waited for. A file that is replaced or cut short is read again from its start.
     """
     followers = [_Follower(node, lines) for node in nodes]
-    while True:
-        over = is_over()
-        count = 0
+    try:
+        while True:
+            over = is_over()
+            count = 0
+            for each in followers:
+                for line in each.new_lines():
+                    count += 1
+                    yield line
+            if over:
+                return
+            if count == 0:
+                pause(every_s)
+    finally:
         for each in followers:
-            for line in each.new_lines():
-                count += 1
-                yield line
-        if over:
-            return
-        if count == 0:
-            pause(every_s)
+            each.close()
 
 
 class _Follower:
-    """Reads what is added to one node's logs. Half a line stays until its rest has come."""
+    """Reads what is added to one node's logs. Half a line stays until its rest has come.
+
+    The file is kept open: its inode number can then not be given to the file that replaces it, and what was written to it between
+    the last look and its removal is still read.
+    """
 
     def __init__(self, node: NodeHome, lines: int) -> None:
         self._node = node
         self._first_lines = lines
         self._path: Path | None = None
-        self._inode = 0
-        self._offset_bytes = 0
+        self._file: BinaryIO | None = None
         self._half = b""
+
+    def close(self) -> None:
+        """Close the file that is open."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def new_lines(self) -> Iterator[LogLine]:
         files = log_files(self._node)
-        if not files:
-            return
         if self._path is None:
-            self._path = files[-1]
-            yield from (LogLine(self._node.name, self._path, text) for text in _last_lines(self._path, self._first_lines))
-            with suppress(OSError):
-                stat = self._path.stat()
-                self._inode, self._offset_bytes = stat.st_ino, stat.st_size
+            if files:
+                yield from self._begin(files[-1])
             return
-        yield from self._rest_of(self._path)
+        yield from self._rest()
+        if self._is_replaced():
+            yield from self._unfinished()
+            self._open(self._path)
+            yield from self._rest()
         behind = (path for path in files if path.name > self._path.name)
         for path in files[files.index(self._path) + 1 :] if self._path in files else tuple(behind):
-            self._path, self._inode, self._offset_bytes, self._half = path, 0, 0, b""
-            yield from self._rest_of(path)
+            yield from self._unfinished()
+            self._open(path)
+            yield from self._rest()
 
-    def _rest_of(self, path: Path) -> Iterator[LogLine]:
+    def _begin(self, path: Path) -> Iterator[LogLine]:
+        self._open(path)
+        if self._file is not None:
+            yield from (LogLine(self._node.name, path, text) for text in _last_lines(path, self._first_lines))
+            self._file.seek(0, os.SEEK_END)
+
+    def _open(self, path: Path) -> None:
+        self.close()
+        self._path, self._half = path, b""
+        # Removed between listing and opening: the next round sees what is there then.
+        with suppress(OSError):
+            self._file = path.open("rb")
+
+    def _is_replaced(self) -> bool:
+        """Whether another file has the name of the open one."""
+        if self._path is None:
+            return False
         try:
-            with path.open("rb") as file:
-                stat = os.fstat(file.fileno())
-                if stat.st_ino != self._inode or stat.st_size < self._offset_bytes:
-                    self._offset_bytes, self._half = 0, b""
-                self._inode = stat.st_ino
-                file.seek(self._offset_bytes)
-                while block := file.read(_BLOCK_BYTES):
-                    self._offset_bytes += len(block)
-                    *whole, self._half = (self._half + block).split(b"\n")
-                    yield from (LogLine(self._node.name, path, text.decode(errors="replace")) for text in whole)
-                    if len(self._half) > _LINE_BYTES_MAX:
-                        yield LogLine(self._node.name, path, self._half.decode(errors="replace"))
-                        self._half = b""
+            named = self._path.stat()
         except OSError:
-            # Removed or rotated between listing and opening: the next round sees what is there then.
+            return False
+        return self._file is None or not os.path.samestat(named, os.fstat(self._file.fileno()))
+
+    def _rest(self) -> Iterator[LogLine]:
+        """What has been added to the open file. A file that was cut short is read again from its start."""
+        if self._file is None or self._path is None:
             return
+        if os.fstat(self._file.fileno()).st_size < self._file.tell():
+            self._file.seek(0)
+            self._half = b""
+        while block := self._file.read(_BLOCK_BYTES):
+            *whole, self._half = (self._half + block).split(b"\n")
+            yield from (LogLine(self._node.name, self._path, text.decode(errors="replace")) for text in whole)
+            if len(self._half) > _LINE_BYTES_MAX:
+                yield from self._unfinished()
+
+    def _unfinished(self) -> Iterator[LogLine]:
+        """A line that will not be ended: the node was killed while it wrote it, or it is longer than any line of a log."""
+        if self._half and self._path is not None:
+            yield LogLine(self._node.name, self._path, self._half.decode(errors="replace"))
+        self._half = b""

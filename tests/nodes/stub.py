@@ -1,7 +1,6 @@
 """A stand-in for the node's program: a small process that answers RPC, and dies, hangs or fails to open its port when told so.
 
-It is told by a file `behave` in the node's directory: `die <status> <words>`, `deaf` (ignores SIGTERM), `mute` (opens no port), `half` (ends
-after a second). Its signals go to `signals` in the same directory.
+It is told by a file `behave` in the node's directory: `die <status> <words>`, `deaf` (ignores SIGTERM), `mute` (opens no port). Its signals go to `signals` in the same directory.
 """
 
 from __future__ import annotations
@@ -62,7 +61,9 @@ if behave[0] != "mute":
         context.verify_mode = ssl.CERT_REQUIRED
         server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-ended.wait(1 if behave[0] == "half" else None)
+# Python's handlers run in the main thread, which a signal that another thread took does not wake.
+while not ended.wait(0.1):
+    pass
 print("fisco-bcos program exit normally.", flush=True)
 """
 
