@@ -1,0 +1,169 @@
+"""What must be true of correct replicas at every step, whatever the network and up to f faulty weight do.
+
+The checks look at one step of one correct replica against what all correct replicas did before. They know no schedule and no
+clock, so a simulator, a model checker and a log can all use them.
+
+    agreement     no two correct replicas write, or agree on, different blocks at one height
+    one-prepare   a replica prepares one digest a height and view, in all its lives
+    one-result    a replica signs one executed hash a height, in all its lives
+    certificate   a certificate has a quorum of distinct signers, and one height and view has certificates of one digest only
+    lock          once a height is agreed in view u, no certificate for another digest exists in a later view
+    order         blocks are written in order, each with distinct checkpoint signers of a quorum
+    monotone      height and view do not go back within a life; out of timeout, to_view is view; change_cycle is at most 10
+    new-view      a NewView that a correct leader issues follows from a quorum of distinct view changes
+
+Sources: Castro & Liskov, OSDI'99, section 4.5.1; spec 3.x 1.17; Howard et al., pbft-tlaplus `CommittedInv` (the lock property).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fiscotool.pbft.effects import Broadcast, CommitBlock, Effect
+from fiscotool.pbft.messages import CheckPoint, Commit, NewView, Prepare
+from fiscotool.pbft.quorum import quorum_weight, weight_of
+from fiscotool.pbft.rules import Rules
+from fiscotool.pbft.state import NO_VIEW, ReplicaState
+from fiscotool.pbft.types import NO_DIGEST, Digest, Height, NodeIndex, View
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A property that does not hold. `node` names the replica whose step showed it (a name of the driver's choice)."""
+
+    rule: str
+    node: str
+    height: Height
+    detail: str
+
+
+@dataclass(slots=True)
+class History:
+    """What correct replicas did so far. `check` adds one step and tells what it violates."""
+
+    written: dict[Height, tuple[str, Digest]] = field(default_factory=dict)
+    agreed: dict[Height, tuple[str, Digest, View]] = field(default_factory=dict)
+    prepared: dict[tuple[str, Height, View], Digest] = field(default_factory=dict)
+    results: dict[tuple[str, Height], Digest] = field(default_factory=dict)
+    certified: dict[tuple[Height, View], Digest] = field(default_factory=dict)
+
+    def check(self, node: str, before: ReplicaState, after: ReplicaState, effects: tuple[Effect, ...]) -> list[Violation]:
+        """Violations shown by this step of `node`; `node` is the same name after a restart."""
+        assert before is not None
+        found = _monotone(node, before, after)
+        for effect in effects:
+            if isinstance(effect, CommitBlock):
+                found += _order(node, before, after, effect)
+            elif isinstance(effect, Broadcast):
+                found += self._message(node, before, effect)
+        if after.slots is not before.slots:
+            found += self._slots(node, after)
+        if after.height != before.height:
+            found += self._written(node, after.height, after.block_hash)
+        return found
+
+    def _message(self, node: str, before: ReplicaState, effect: Broadcast) -> list[Violation]:
+        """Votes and new views that leave a correct replica."""
+        message = effect.message
+        found: list[Violation] = []
+        if isinstance(message, Prepare):
+            known = self.prepared.setdefault((node, message.index, message.view), message.digest)
+            if known != message.digest:
+                found.append(Violation("one-prepare", node, message.index, f"prepared two digests in view {message.view}"))
+        elif isinstance(message, CheckPoint):
+            known = self.results.setdefault((node, message.index), message.digest)
+            if known != message.digest:
+                found.append(Violation("one-result", node, message.index, "signed two executed hashes"))
+        elif isinstance(message, Commit) and message.view < before.view:
+            found.append(Violation("monotone", node, message.index, "committed in a past view"))
+        elif isinstance(message, NewView):
+            found += _new_view(node, before, message)
+        assert len(found) <= 1
+        return found
+
+    def _slots(self, node: str, after: ReplicaState) -> list[Violation]:
+        """Certificates and agreements that a correct replica holds."""
+        found: list[Violation] = []
+        for slot in after.slots:
+            cert = slot.cert
+            if cert is not None:
+                digest = cert.proposal.digest
+                known = self.certified.setdefault((slot.height, cert.view), digest)
+                if known != digest:
+                    found.append(Violation("certificate", node, slot.height, f"two digests certified in view {cert.view}"))
+                found += _certificate(node, after.rules, slot.height, cert.signatures)
+                decided = self.agreed.get(slot.height)
+                if decided is not None and cert.view > decided[2] and decided[1] != digest:
+                    found.append(Violation("lock", node, slot.height, f"certified another digest in view {cert.view}"))
+            if slot.agreed is not None and not slot.is_pulled:
+                view = cert.view if cert is not None and cert.proposal.digest == slot.agreed.digest else after.view
+                first = self.agreed.setdefault(slot.height, (node, slot.agreed.digest, view))
+                if first[1] != slot.agreed.digest:
+                    found.append(Violation("agreement", node, slot.height, f"agreed otherwise than {first[0]}"))
+        assert after.slots or not found
+        return found
+
+    def _written(self, node: str, height: Height, block_hash: Digest) -> list[Violation]:
+        """One hash a height in all correct ledgers."""
+        first = self.written.setdefault(height, (node, block_hash))
+        assert height > 0
+        return [] if first[1] == block_hash else [Violation("agreement", node, height, f"wrote another block than {first[0]}")]
+
+
+def _monotone(node: str, before: ReplicaState, after: ReplicaState) -> list[Violation]:
+    """What never goes back within a life (spec 1.17, 8-10)."""
+    wrong = []
+    if after.height < before.height or after.view < before.view:
+        wrong.append("height or view went back")
+    if not after.in_timeout and after.to_view != after.view:
+        wrong.append("out of timeout, but asking for another view")
+    if not 0 <= after.change_cycle <= 10:  # noqa: PLR2004 (the exponent's cap, spec 1.10)
+        wrong.append("change cycle out of bounds")
+    assert after.view > NO_VIEW
+    return [Violation("monotone", node, after.height, text) for text in wrong]
+
+
+def _order(node: str, before: ReplicaState, after: ReplicaState, effect: CommitBlock) -> list[Violation]:
+    """A block is written next, with a quorum of distinct checkpoint signers (spec 1.17, 6)."""
+    assert effect.block_hash != NO_DIGEST
+    found = []
+    if effect.index != after.height + 1 or after.height < before.height:
+        found.append(Violation("order", node, effect.index, "written out of order"))
+    return found + _certificate(node, after.rules, effect.index, effect.signatures)
+
+
+def _certificate(node: str, rules: Rules, height: Height, signatures: tuple[tuple[NodeIndex, bytes], ...]) -> list[Violation]:
+    """Distinct signers, sorted, with the weight of a quorum."""
+    signers = [signer for signer, _ in signatures]
+    assert rules.node_count > 0
+    if signers != sorted(set(signers)) or weight_of(signers, rules.weights) < quorum_weight(sum(rules.weights)):
+        return [Violation("certificate", node, height, f"signers {signers} are no quorum of distinct sealers")]
+    return []
+
+
+def _new_view(node: str, before: ReplicaState, message: NewView) -> list[Violation]:
+    """What a correct leader proposes again follows from what it shows (OSDI'99 section 4.4)."""
+    senders = [vc.sender for vc in message.view_changes]
+    weight = weight_of(senders, before.rules.weights)
+    assert message.view >= before.view
+    if not _follows(message) or len(set(senders)) != len(senders) or weight < quorum_weight(sum(before.rules.weights)):
+        return [Violation("new-view", node, message.index, f"view {message.view} does not follow from view changes of {senders}")]
+    return []
+
+
+def _follows(message: NewView) -> bool:
+    """The set O of OSDI'99 section 4.4, computed the slow way and not with `newview.reproposals_of`."""
+    floor = max((vc.index for vc in message.view_changes), default=-1)
+    certs = [cert for vc in message.view_changes for cert in vc.prepared if cert.proposal.index > floor]
+    top = max((cert.proposal.index for cert in certs), default=floor)
+    assert top >= floor
+    if [entry.index for entry in message.preprepares] != list(range(floor + 1, top + 1)):
+        return False
+    for entry in message.preprepares:
+        here = [cert for cert in certs if cert.proposal.index == entry.index]
+        latest = [cert.proposal.digest for cert in here if all(cert.view >= other.view for other in here)]
+        if here and entry.digest not in latest:
+            return False
+        if not here and not entry.proposal.is_filler:
+            return False
+    return True

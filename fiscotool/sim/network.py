@@ -1,0 +1,53 @@
+"""The network between simulated replicas: messages are delayed, lost, doubled, or cut off by a partition; never altered.
+
+Rule. All choice comes from the seeded generator that the cluster hands in, in the order of the calls.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """How bad the network is. Delays are ticks, both ends included; probabilities are per message and receiver."""
+
+    delay_ticks_min: int = 1
+    delay_ticks_max: int = 10
+    loss_probability: float = 0.0
+    duplicate_probability: float = 0.0
+
+
+class Network:
+    """Who can reach whom, and after which delays a message arrives."""
+
+    def __init__(self, weather: Weather, rng: random.Random) -> None:
+        self.weather = weather
+        self._rng = rng
+        self._group_of: dict[int, int] = {}
+
+    def partition(self, groups: Iterable[Iterable[int]]) -> None:
+        """Only members of one group reach each other; who is in no group is alone."""
+        self._group_of = {member: number for number, group in enumerate(groups, start=1) for member in group}
+
+    def heal(self, *, weather: Weather | None = None) -> None:
+        """Everyone reaches everyone; `weather` replaces the present one."""
+        self._group_of = {}
+        self.weather = weather or self.weather
+
+    def is_open(self, sender: int, receiver: int) -> bool:
+        """Whether the link between two replicas is up."""
+        if not self._group_of or sender == receiver:
+            return True
+        group = self._group_of.get(sender)
+        return group is not None and group == self._group_of.get(receiver)
+
+    def arrivals(self, sender: int, receiver: int) -> list[int]:
+        """Delays in ticks after which copies of one message arrive: none, one or two."""
+        if not self.is_open(sender, receiver) or self._rng.random() < self.weather.loss_probability:
+            return []
+        copies = 2 if self._rng.random() < self.weather.duplicate_probability else 1
+        low, high = self.weather.delay_ticks_min, self.weather.delay_ticks_max
+        return [low if low == high else self._rng.randint(low, high) for _ in range(copies)]

@@ -1,0 +1,108 @@
+"""One simulated replica: the core, a disk that survives a crash, and the memory that does not.
+
+Durable: vote records, executed records, the ledger with its signature lists. Volatile: the core's state, timers, execution layers, the
+pool's marks, everything on its way. Effects are done in order; a crash may fall between any two of them (`budget`), so what
+follows a `Persist` may be lost while the record is kept, and never the other way round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fiscotool.pbft.effects import ExecutedRecord, VoteRecord
+from fiscotool.pbft.messages import Proposal
+from fiscotool.pbft.rules import Rules
+from fiscotool.pbft.state import ReplicaState, initial_state
+from fiscotool.pbft.types import Digest, Height, NodeIndex
+from fiscotool.sim.chain import genesis_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block in a ledger: what was executed, its hash, who signed it, and the rules after it."""
+
+    proposal: Proposal
+    block_hash: Digest
+    signers: tuple[NodeIndex, ...]
+    rules: Rules
+
+
+@dataclass(slots=True)
+class Replica:
+    """A replica's two memories. `ledger[k]` is block k+1."""
+
+    index: NodeIndex
+    genesis_rules: Rules
+    ledger: list[Block] = field(default_factory=list)
+    votes: dict[Height, VoteRecord] = field(default_factory=dict)
+    executed: dict[Height, ExecutedRecord] = field(default_factory=dict)
+    state: ReplicaState | None = None
+    life: int = 0
+    connects_at: int = 0
+    layers: dict[Height, Digest] = field(default_factory=dict)
+    pool: dict[str, None] = field(default_factory=dict)
+    sealed: set[str] = field(default_factory=set)
+    timers: dict[str, int] = field(default_factory=dict)
+    range: tuple[int, int, int] = (1, 0, 0)
+    told_agreed: int = 0
+    told_pool: int = -1
+    is_committing: bool = False
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the process lives."""
+        return self.state is not None
+
+    @property
+    def height(self) -> Height:
+        """Number of the last block."""
+        return Height(len(self.ledger))
+
+    @property
+    def head_hash(self) -> Digest:
+        """Hash of the last block."""
+        return self.ledger[-1].block_hash if self.ledger else genesis_hash()
+
+    @property
+    def rules(self) -> Rules:
+        """Rules for the next block."""
+        return self.ledger[-1].rules if self.ledger else self.genesis_rules
+
+    @property
+    def me(self) -> NodeIndex | None:
+        """Own index under these rules: a sealer of weight 0 would still be one, so membership is by list length."""
+        return self.index if self.index < self.rules.node_count else None
+
+    def boot(self) -> None:
+        """Start a life from what is durable."""
+        self.life += 1
+        self.state = initial_state(
+            rules=self.rules,
+            me=self.me,
+            height=self.height,
+            block_hash=self.head_hash,
+            votes=tuple(self.votes.values()),
+            executed=tuple(self.executed.values()),
+        )
+
+    def crash(self) -> None:
+        """Lose everything volatile."""
+        self.state = None
+        self.layers = {}
+        self.pool = {}
+        self.sealed = set()
+        self.timers = {}
+        self.range = (1, 0, 0)
+        self.told_agreed = 0
+        self.told_pool = -1
+        self.is_committing = False
+
+    def append(self, block: Block) -> None:
+        """Write a block and forget what it settles."""
+        self.ledger.append(block)
+        height = self.height
+        self.votes = {index: record for index, record in self.votes.items() if index > height}
+        self.executed = {index: record for index, record in self.executed.items() if index > height}
+        if self.layers.get(height, block.block_hash) != block.block_hash:
+            self.layers = {}
+        self.layers = {index: value for index, value in self.layers.items() if index > height}
