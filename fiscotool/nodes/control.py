@@ -47,7 +47,7 @@ class NodesFailed(EnvironmentFailure):
     """Some nodes could not be treated; `outcomes` has those that were, `failures` a sentence for each that was not."""
 
     def __init__(self, failures: dict[str, str], outcomes: tuple[Outcome, ...], *, hint: str) -> None:
-        super().__init__("\n".join(failures.values()), hint=hint)
+        super().__init__(_told_once(failures), hint=hint)
         self.failures = failures
         self.outcomes = outcomes
 
@@ -70,10 +70,11 @@ def start(nodes: Iterable[NodeHome], *, wait_s: float = START_S, probe: Probe = 
         slow = problem
     outcomes = {name: Outcome(name, f"already {process.state}", process, 0.0) for name, process in before.items()} | starting.outcomes
     if starting.failures:
-        starting.failures.update({name: f"{name}: runs, but is not ready: {why}" for name, why in starting.lacking.items()})
-        done = tuple(outcomes[node.name] for node in chosen if node.name not in starting.failures)
-        first = next(iter(starting.failures))
-        raise NodesFailed(starting.failures, done, hint=starting.hint or f"see its log: fiscotool logs {first}")
+        slow_ones = {name: f"{name}: runs, but is not ready: {why}" for name, why in starting.lacking.items()}
+        found = starting.failures | slow_ones
+        failures = {node.name: found[node.name] for node in chosen if node.name in found}
+        done = tuple(outcomes[node.name] for node in chosen if node.name not in failures)
+        raise NodesFailed(failures, done, hint=starting.hint or f"see its log: fiscotool logs {next(iter(failures))}")
     if slow is not None:
         names = " ".join(starting.lacking)
         raise WaitTimeout(
@@ -228,6 +229,19 @@ def _obituary(started: launching.Launch) -> str | None:
     words = launching.last_words(started.node, started.output_start_bytes)
     tail = "\n" + "\n".join(f"    {line}" for line in words.splitlines()) if words else " and said nothing"
     return f"{started.node.name}: its process {how} right after the start{tail}"
+
+
+def _told_once(failures: dict[str, str]) -> str:
+    """The failures, one below the other; nodes that failed with the same words as an earlier one are only named."""
+    same: dict[str, list[str]] = {}
+    for name, failure in failures.items():
+        same.setdefault(failure.removeprefix(f"{name}: "), []).append(name)
+    told = []
+    for names in same.values():
+        told.append(failures[names[0]])
+        if len(names) > 1:
+            told.append(f"{', '.join(names[1:])}: the same")
+    return "\n".join(told)
 
 
 def _describe(lacking: dict[str, str]) -> str:

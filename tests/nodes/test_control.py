@@ -109,6 +109,16 @@ def test_a_node_that_dies_at_once_gives_its_last_words(chain: Chain) -> None:
     assert [outcome.node for outcome in caught.value.outcomes] == ["node0"]
 
 
+def test_nodes_that_die_of_the_same_are_told_once(chain: Chain) -> None:
+    for name in ("node0", "node1"):
+        tell(chain, name, "die 1 no module")
+    with pytest.raises(NodesFailed) as caught:
+        start(chain.nodes, wait_s=20)
+    assert caught.value.message.count("no module") == 1
+    assert caught.value.message.endswith("\nnode1: the same")
+    assert caught.value.failures.keys() == {"node0", "node1"}
+
+
 def test_a_node_that_never_answers_is_said_to_be_slow_and_goes_on(chain: Chain) -> None:
     tell(chain, "node0", "mute")
     with pytest.raises(WaitTimeout, match=r"not ready within 1 s: node0: http://127.0.0.1:\d+ does not answer"):
