@@ -1,0 +1,200 @@
+"""The sealer: when a leader makes a proposal, and what is in it.
+
+Rule 1. A proposal is due when as many transactions wait as a block may hold, or at least one waits and `min_seal_time_ms` has passed since
+        the later of the last proposal and the last range that does not continue the former one. It is never empty.
+Rule 2. Heights of a range are proposed in order, each once. Nothing is proposed behind a block with a system transaction until it is
+        committed: the list of sealers may be another one then.
+Rule 3. Its time stamp is above that of the last committed block and of every own earlier one.
+Rule 4. The header is as before execution: no parents, roots, gas; the metadata name the transactions. Its hash is the proposal's digest.
+
+`Sealer` does no I/O and has no clock; `SealerTask` runs it on the event loop.
+
+Sources: spec 3.x 1.8 steps 1 and 2; bcos-sealer `SealingManager.cpp`, `Sealer.cpp`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from fiscotool.devnet.contracts import ChainConfig, ExecutedBlock, PooledTx
+from fiscotool.ledger.block3 import Block, TransactionMetaData, encode_block
+from fiscotool.ledger.header3 import BlockHeader, hash_header
+from fiscotool.pbft.messages import Proposal
+from fiscotool.pbft.types import Digest, Height, NodeIndex
+
+__all__ = ["Sealer", "SealerLedger", "SealerPool", "SealerTask", "block_proposal"]
+
+
+class SealerLedger(Protocol):
+    """What the sealer asks of the ledger."""
+
+    @property
+    def height(self) -> int:
+        """Number of the last block."""
+
+    @property
+    def config(self) -> ChainConfig:
+        """Configuration in force for the next block."""
+
+    def header(self, number: int) -> BlockHeader | None:
+        """A header."""
+
+
+class SealerPool(Protocol):
+    """What the sealer asks of the pool (`txpool.TxPool`)."""
+
+    @property
+    def unsealed_count(self) -> int:
+        """Transactions that could be sealed now."""
+
+    def seal(self, limit: int) -> list[PooledTx]:
+        """Up to `limit` of them, marked as sealed."""
+
+    def mark_sealed(self, tx_hashes: list[bytes], *, number: int, proposal: bytes) -> None:
+        """They are in this proposal."""
+
+
+def block_proposal(number: int, me: int, txs: list[PooledTx], config: ChainConfig, timestamp_ms: int) -> Proposal:
+    """The proposal of block `number` by sealer `me` (Rule 4)."""
+    header = BlockHeader(
+        version=config.block_version,
+        parents=(),
+        txs_root=b"",
+        receipts_root=b"",
+        state_root=b"",
+        number=number,
+        gas_used="",
+        timestamp_ms=timestamp_ms,
+        sealer=me,
+        sealer_list=tuple(sealer.node_id for sealer in config.sealers),
+        extra_data=b"",
+        weights=tuple(sealer.weight for sealer in config.sealers),
+    )
+    metadata = tuple(TransactionMetaData(tx.tx_hash, tx.to, "", tx.attribute) for tx in txs)
+    return Proposal(
+        index=Height(number),
+        digest=Digest(hash_header(header)),
+        data=encode_block(Block(header, metadata)),
+        is_system=any(tx.is_system for tx in txs),
+        sealer=NodeIndex(me),
+    )
+
+
+class Sealer:
+    """Decides and builds. Times in milliseconds: `now_ms` of a steady clock, `wall_ms` since 1970."""
+
+    def __init__(self, ledger: SealerLedger, *, node_id: bytes, min_seal_time_ms: int, wall_ms: Callable[[], int]) -> None:
+        self._ledger = ledger
+        self._node_id = node_id
+        self._min_seal_time_ms = min_seal_time_ms
+        self._wall_ms = wall_ms
+        self._next = 1
+        self._last = 0
+        self._since_ms = 0
+        self._wait_until = 0
+        self._timestamp_ms = 0
+
+    def set_range(self, first: int, last: int, now_ms: int) -> None:
+        """Propose the heights `first`..`last` from now on; `last < first`: none."""
+        is_continued = first == self._last + 1 and self._next <= self._last + 1
+        if not is_continued or last < first:
+            self._next = first
+            self._since_ms = now_ms
+        self._last = last
+
+    def poll(self, now_ms: int, pool: SealerPool) -> Proposal | None:
+        """The next proposal if one is due now (Rule 1)."""
+        wake_ms = self.next_wake_ms(pool)
+        if wake_ms is None or now_ms < wake_ms:
+            return None
+        config = self._ledger.config
+        me = next((index for index, sealer in enumerate(config.sealers) if sealer.node_id == self._node_id), None)
+        if me is None:
+            return None
+        txs = pool.seal(config.tx_count_limit)
+        if not txs:
+            return None
+        number = self._next
+        proposal = block_proposal(number, me, txs, config, self._timestamp())
+        pool.mark_sealed([tx.tx_hash for tx in txs], number=number, proposal=proposal.digest)
+        self._next = number + 1
+        self._since_ms = now_ms
+        if proposal.is_system:
+            self._wait_until = number
+        return proposal
+
+    def next_wake_ms(self, pool: SealerPool) -> int | None:
+        """When `poll` may give a proposal, on the clock of `now_ms`; None until range, pool or ledger change."""
+        waiting = pool.unsealed_count
+        if not waiting or self._next > self._last or self._next <= self._ledger.height or self._wait_until > self._ledger.height:
+            return None
+        is_full = waiting >= self._ledger.config.tx_count_limit
+        return self._since_ms if is_full else self._since_ms + self._min_seal_time_ms
+
+    def _timestamp(self) -> int:
+        header = self._ledger.header(self._ledger.height)
+        parent_ms = header.timestamp_ms if header is not None else 0
+        self._timestamp_ms = max(self._wall_ms(), parent_ms + 1, self._timestamp_ms + 1)
+        return self._timestamp_ms
+
+
+class SealerTask:
+    """Runs a Sealer on the event loop: wakes it when range, pool or ledger change, or when its time has come."""
+
+    def __init__(self, sealer: Sealer, pool: SealerPool, propose: Callable[[Proposal], None], now_ms: Callable[[], int]) -> None:
+        self._sealer = sealer
+        self._pool = pool
+        self._propose = propose
+        self._now_ms = now_ms
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_stopped = False
+
+    def set_range(self, first: int, last: int, view: int) -> None:
+        """Propose these heights from now on, in order; `last < first`: none. `view` only matters to the core."""
+        del view
+        self._sealer.set_range(first, last, self._now_ms())
+        self._plan()
+
+    def on_transactions(self) -> None:
+        """The pool has something new."""
+        self._plan()
+
+    def on_block(self, block: ExecutedBlock) -> None:
+        """A block is durable."""
+        del block
+        self._plan()
+
+    def stop(self) -> None:
+        """Propose nothing any more."""
+        self._is_stopped = True
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _plan(self) -> None:
+        """Always from a fresh turn of the loop: a proposal made inside the core's own step would reach it in the middle of things."""
+        wake_ms = None if self._is_stopped else self._sealer.next_wake_ms(self._pool)
+        if wake_ms is None:
+            self._cancel()
+            return
+        loop = asyncio.get_running_loop()
+        wake_s = loop.time() + max(0, wake_ms - self._now_ms()) / 1000
+        if self._timer is not None:
+            if self._timer.when() <= wake_s:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(wake_s, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        if self._is_stopped:
+            return
+        proposal = self._sealer.poll(self._now_ms(), self._pool)
+        if proposal is not None:
+            self._propose(proposal)
+        self._plan()
