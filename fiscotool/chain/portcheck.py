@@ -1,12 +1,11 @@
 """Which of the ports a chain wants are taken on this machine, and by whom.
 
-A port is tried by binding it, exactly as the node will. Hosts whose address is not this machine's cannot be tried and are left out.
+A port is tried by binding it, exactly as the node will. Only ports of nodes that will run here are to be asked for (`is_local`).
 """
 
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,11 +17,10 @@ _SHOWN_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A port a node will listen on. `listen_ip` may be 0.0.0.0 or ::; `host` is where others reach the node."""
+    """A port a node will listen on. `listen_ip` may be 0.0.0.0 or ::."""
 
     node: str
     role: str
-    host: str
     listen_ip: str
     port: int
 
@@ -51,7 +49,7 @@ class PortTaken(EnvironmentFailure):
 
 def find_taken(wanted: Iterable[Wanted]) -> tuple[Taken, ...]:
     """Those of `wanted` that cannot be bound now because something listens there."""
-    blocked = [each for each in wanted if _is_local(each.host) and not _can_bind(each.listen_ip, each.port)]
+    blocked = [each for each in wanted if not _can_bind(each.listen_ip, each.port)]
     holders = _holders({each.port for each in blocked}) if blocked else {}
     return tuple(Taken(each, holders.get(each.port, "")) for each in blocked)
 
@@ -64,19 +62,24 @@ def require_free(wanted: Iterable[Wanted]) -> None:
         raise PortTaken(taken, hint=f"see who holds it: ss -ltnp 'sport = :{port}'; or use other first ports: -p p2p,rpc,web3")
 
 
-def _is_local(host: str) -> bool:
-    """Whether `host` is an address of this machine, which is so exactly when a socket can be bound to it."""
+def is_local(host: str) -> bool:
+    """Whether `host`, an address or a name, is this machine, which is so exactly when a socket can be bound to it.
+
+    A machine behind address translation does not know its public address: for that one the answer is no.
+    """
     try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host.lower() in {"localhost", socket.gethostname().lower()}
-    if address.is_loopback:
-        return True
-    with socket.socket(_family(host)) as probe:
-        try:
-            probe.bind((host, 0))
-        except OSError:
-            return False
+        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return any(_can_bind_address(family, address[0]) for family, _, _, _, address in found)
+
+
+def _can_bind_address(family: int, address: object) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
     return True
 
 

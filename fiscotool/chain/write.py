@@ -25,7 +25,7 @@ from fiscotool.chain.files import PRIVATE, PlannedFile, render_files
 from fiscotool.chain.manifest import MANIFEST_NAME, Manifest, read_manifest
 from fiscotool.chain.model import Chain
 from fiscotool.chain.plan import ChainPlan
-from fiscotool.chain.portcheck import Wanted, require_free
+from fiscotool.chain.portcheck import Wanted, is_local, require_free
 from fiscotool.chain.read import read_chain
 from fiscotool.chain.remove import destroy_chain
 from fiscotool.errors import ChainDirectoryError, EnvironmentFailure
@@ -68,14 +68,19 @@ def write_chain(
     """Make the chain of `plan` in `root`, which must not exist, and return it as read back.
 
     `maker` makes the files instead of our own provisioner (chain.wrapper: the official script).
-    `check_ports` refuses ports that are taken on this machine now. Raises ChainDirectoryError where `root` exists, PortTaken, and
-    EnvironmentFailure where the disk is full, read-only or closed to this user; then nothing is left behind.
+    `check_ports` refuses ports that are taken now, for those of the hosts that are this machine. Raises ChainDirectoryError where
+    `root` exists, PortTaken, and EnvironmentFailure where the disk is full, read-only or closed to this user; then nothing is left.
     """
     as_given, root = root, Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would follow links the user means
     _refuse_existing(root)
     if check_ports:
+        here = {host for host in {node.host for node in plan.nodes} if is_local(host)}
         require_free(
-            Wanted(node.name, role, node.host, node.listen_ip, port) for node in plan.nodes for role, port in _used_ports(plan, node.ports)
+            Wanted(node.name, role, node.listen_ip, port)
+            for node in plan.nodes
+            if node.host in here
+            for role, port in node.ports
+            if role != "web3" or plan.spec.web3_enabled
         )
     made_parents: list[Path] = []
     work = root.parent / f".{root.name}.deploying-{os.getpid()}"
@@ -100,10 +105,6 @@ def write_chain(
             raise _explain(problem, root, plan) from problem
         raise
     return read_chain(as_given)
-
-
-def _used_ports(plan: ChainPlan, ports: tuple[tuple[str, int], ...]) -> list[tuple[str, int]]:
-    return [(role, port) for role, port in ports if role != "web3" or plan.spec.web3_enabled]
 
 
 def _refuse_existing(root: Path) -> None:

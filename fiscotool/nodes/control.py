@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from fiscotool.chain.model import NodeHome
-from fiscotool.chain.portcheck import Wanted, require_free
+from fiscotool.chain.portcheck import Wanted, is_local, require_free
 from fiscotool.errors import EnvironmentFailure, WaitTimeout
 from fiscotool.nodes import launch as launching
 from fiscotool.nodes.probe import probe_rpc
@@ -55,13 +55,14 @@ class NodesFailed(EnvironmentFailure):
 def start(nodes: Iterable[NodeHome], *, wait_s: float = START_S, probe: Probe = probe_rpc) -> tuple[Outcome, ...]:
     """Start those of `nodes` that do not run, and wait until `probe` finds each of them ready.
 
-    Raises PortTaken before starting anything, NodesFailed with the last words of nodes that died, WaitTimeout for nodes that live but
-    are not ready in `wait_s` seconds (they go on, and may be ready later).
+    Raises PortTaken, and EnvironmentFailure for nodes of another host, before starting anything; NodesFailed with the last words of
+    nodes that died; WaitTimeout for nodes that live but are not ready in `wait_s` seconds (they go on, and may be ready later).
     """
     chosen = tuple(nodes)
     before = states_of(chosen)
     absent = [node for node in chosen if before[node.name].identity is None]
-    require_free(Wanted(node.name, role, node.host, node.listen_ip, port) for node in absent for role, port in node.ports)
+    _refuse_elsewhere(absent)
+    require_free(Wanted(node.name, role, node.listen_ip, port) for node in absent for role, port in node.ports)
     starting = _Starting(absent, probe)
     slow: WaitTimeout | None = None
     try:
@@ -82,6 +83,18 @@ def start(nodes: Iterable[NodeHome], *, wait_s: float = START_S, probe: Probe = 
             hint=f"they go on; look again with: fiscotool status, or: fiscotool logs {names}",
         ) from slow
     return tuple(outcomes[node.name] for node in chosen)
+
+
+def _refuse_elsewhere(nodes: Sequence[NodeHome]) -> None:
+    """A chain of several hosts lies here as a whole, but only one host's nodes run here. One of a single host is taken to be here."""
+    elsewhere = [node for node in nodes if node.name != node.directory.name and not is_local(node.host)]
+    if elsewhere:
+        first = elsewhere[0]
+        others = f" and {len(elsewhere) - 1} more" if len(elsewhere) > 1 else ""
+        raise EnvironmentFailure(
+            f"{first.name}{others}: {first.host} is not an address of this machine",
+            hint=f"copy {first.directory.parent} to that machine and run there: bash start_all.sh",
+        )
 
 
 class _Starting:

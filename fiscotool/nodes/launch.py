@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from fiscotool.chain.model import BINARY_NAME, NodeHome
 from fiscotool.errors import EnvironmentFailure
 
 NOHUP = "nohup.out"
+_FILES_MAX = 65536
 _LAST_WORDS_BYTES = 8192
 _LAST_WORDS_LINES = 12
 
@@ -59,7 +62,16 @@ def launch(node: NodeHome) -> Launch:
     except OSError as problem:
         raise _explain(problem, node) from problem
     _children[child.pid] = child
+    _allow_files(child.pid)
     return Launch(node, child, start_bytes)
+
+
+def _allow_files(pid: int) -> None:
+    """Let the process open as many files and connections as it may be allowed; the usual 1024 are few for a node under load."""
+    with suppress(AttributeError, OSError, ValueError):
+        _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        wanted = _FILES_MAX if most == resource.RLIM_INFINITY else min(most, _FILES_MAX)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def reap() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -12,13 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from fiscotool.chain.layout import PortBases, parse_layout
 from fiscotool.chain.model import Chain
+from fiscotool.chain.plan import plan_chain
 from fiscotool.chain.portcheck import PortTaken
+from fiscotool.chain.spec import ChainSpec
+from fiscotool.chain.write import write_chain
 from fiscotool.errors import EnvironmentFailure, WaitTimeout
 from fiscotool.nodes.control import NodesFailed, kill, pause, restart, resume, start, stop
 from fiscotool.nodes.process import find, state_of, states_of
 from fiscotool.nodes.wait import wait_for
 from tests.nodes.stub import stub_chain, tell
+from tests.support.ports import free_ports
 
 
 def test_a_started_node_answers_and_is_found(chain: Chain) -> None:
@@ -162,6 +168,28 @@ def test_a_missing_binary_is_named(chain: Chain) -> None:
     chain.nodes[0].binary.unlink()
     with pytest.raises(NodesFailed, match="fisco-bcos is missing"):
         start(chain.nodes[:1])
+
+
+def test_nodes_of_another_machine_are_not_started_here(tmp_path: Path) -> None:
+    plan = plan_chain(ChainSpec(parse_layout("127.0.0.1:1,203.0.113.7:1"), ports=PortBases(*free_ports(3))))
+    chain = write_chain(plan, tmp_path / "nodes")
+    with pytest.raises(EnvironmentFailure, match=r"203\.0\.113\.7/node0: 203\.0\.113\.7 is not an address of this machine") as caught:
+        start(chain.nodes)
+    assert f"copy {tmp_path}/nodes/203.0.113.7 to that machine" in caught.value.hint
+    assert {process.state for process in states_of(chain.nodes).values()} == {"stopped"}
+
+
+def test_a_node_may_open_more_files_than_this_shell(chain: Chain) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowered = min(soft, 512)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowered, hard))
+    try:
+        start(chain.nodes[:1], wait_s=20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    identity = find(chain.nodes[0])
+    assert identity is not None
+    assert resource.prlimit(identity.pid, resource.RLIMIT_NOFILE)[0] > lowered
 
 
 # Processes that are not ours, whatever a file or a command line says.
