@@ -36,7 +36,7 @@ from fiscotool.pbft.events import Executed, TimerName
 from fiscotool.pbft.messages import CheckPoint, CommittedProposalRequest, CommittedProposalResponse, Proposal
 from fiscotool.pbft.quorum import weight_of
 from fiscotool.pbft.rules import Quirk
-from fiscotool.pbft.state import ReplicaState, Slot, find_slot, is_quorum, put_slot, slot_at
+from fiscotool.pbft.state import ReplicaState, Slot, find_slot, is_quorum, put_slot, slot_at, tells_sync
 from fiscotool.pbft.types import NO_DIGEST, Digest, Height, Ticks
 
 EXECUTE_RETRY_TICKS: Final = Ticks(20)
@@ -48,7 +48,7 @@ def agree(state: ReplicaState, slot: Slot, proposal: Proposal, out: list[Effect]
     assert slot.block_hash == NO_DIGEST
     state = put_slot(state, slot._replace(agreed=proposal, is_pulled=is_pulled, pulling=None, is_restored=False, checking=None))
     if not is_pulled:
-        if not state.in_timeout:
+        if tells_sync(state):
             out.append(AgreedIndex(slot.height))
         state = _note_system(state, proposal)
         state = sealing.notify(state, out)
@@ -133,14 +133,22 @@ def try_stable(state: ReplicaState, out: list[Effect]) -> ReplicaState:
 
 
 def on_resend(state: ReplicaState, epoch: int, out: list[Effect]) -> ReplicaState:
-    """Send own checkpoints that are not in the ledger again, and arm the timer again (spec 1.9)."""
+    """Send own checkpoints that are not in the ledger again, and arm the timer again (spec 1.9).
+
+    A replica whose next block waited a whole interval may never hear the checkpoints it lacks: the others are past it and send
+    them no more. It then lets block synchronisation fetch the block (D13; upstream does so only when its timer is stopped).
+    """
     if epoch != state.resend_epoch:
         return state
-    for slot in state.slots:
-        if slot.block_hash != NO_DIGEST and state.me is not None:
-            out.append(Broadcast(CheckPoint(state.view, slot.height, slot.block_hash, state.me)))
-            if not state.timer_on:
-                out.append(AgreedIndex(state.height))
+    me = state.me
+    if me is not None:
+        waiting = [slot for slot in state.slots if slot.block_hash != NO_DIGEST]
+        out.extend(Broadcast(CheckPoint(state.view, slot.height, slot.block_hash, me)) for slot in waiting)
+    is_waiting = bool(state.slots) and state.slots[0].block_hash != NO_DIGEST
+    is_overtaken = is_waiting and state.waiting_since == state.height
+    if is_overtaken or (is_waiting and not state.timer_on):
+        out.append(AgreedIndex(state.height))
+    state = state._replace(waiting_since=state.height if is_waiting else Height(-1), is_overtaken=is_overtaken)
     return arm_resend(state, out)
 
 
@@ -200,7 +208,7 @@ def on_response(state: ReplicaState, message: CommittedProposalResponse, out: li
     if not has_proof and not state.rules.has(Quirk.PULL_WITHOUT_PROOF):
         out.append(Reject(message, RejectReason.NOT_ASKED))
         return state
-    out.append(VerifyProposal(proposal, message.sender))
+    out.append(VerifyProposal(proposal, message.sender, is_certified=True))
     return put_slot(state, slot._replace(pulling=proposal))
 
 

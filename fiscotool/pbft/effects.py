@@ -69,13 +69,16 @@ class Send:
 class VerifyProposal:
     """Check the block, fetching missing transactions from `source`; answer with `events.Verified`.
 
-    Valid means: `data` hashes to `digest`, the header's number is `index`, every transaction is known, valid and not yet on
-    chain, no transaction at all when `is_filler`. After a restart the core also asks this for proposals it had executed
-    (`source` is then the sealer that made them, perhaps this replica itself): only the transactions have to be found.
+    Valid means: `data` hashes to `digest`, the header's number is `index`, no transaction at all when `is_filler`, and every
+    transaction is known, valid and not yet on chain. With `is_certified` a quorum, or this replica before a restart, has
+    verified it already: then only digest, number and finding the transactions count, and one that meanwhile came on chain in
+    a lower block is no reason to refuse (it would be one for ever, and the height could never be agreed); `Execute` leaves it out.
+    `source` may be this replica itself after a restart.
     """
 
     proposal: Proposal
     source: NodeIndex
+    is_certified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class BuildFillers:
 class Execute:
     """Execute the proposal on top of block index-1 (executed, maybe not yet committed); answer with `events.Executed`.
 
+    Transactions that are on chain, or in an executed block below, are left out: pipelined proposals of two leaders may share one.
     An Execute for an index that was executed before replaces that result and forgets everything above it (a pulled proposal
     whose hash turned out wrong).
     """

@@ -22,7 +22,7 @@ from fiscotool.pbft.types import NO_DIGEST, Digest, Height, NodeIndex, View
 class Proposal:
     """A block before execution, named by the hash of its header. The core never looks into `data`.
 
-    `data` is empty in proof-only copies (prepared certificates): the content is then found by `digest`. `is_system` marks
+    `data` is empty in proof-only copies (prepared certificates) and only there: the content is then found by `digest`. `is_system` marks
     a block that changes membership or configuration; `sealer` made it; `is_filler` marks the empty block a new leader puts
     into a gap (spec 1.11).
     """

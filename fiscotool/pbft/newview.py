@@ -172,7 +172,7 @@ def on_prepared_response(state: ReplicaState, message: PreparedProposalResponse,
         return state
     assert waiting.view == state.view
     complete = PrePrepare(waiting.view, waiting.index, waiting.digest, waiting.sender, cert.proposal)
-    out.append(VerifyProposal(cert.proposal, message.sender))
+    out.append(VerifyProposal(cert.proposal, message.sender, is_certified=True))
     return put_slot(state, slot._replace(checking=complete))
 
 
@@ -190,7 +190,7 @@ def _follows(message: NewView) -> bool:
         found = wanted[entry.index]
         if entry.view != message.view or entry.proposal.index != entry.index or entry.proposal.digest != entry.digest:
             return False
-        if found is None and not entry.proposal.is_filler:
+        if found is None and not (entry.proposal.is_filler and entry.proposal.data):
             return False
         if found is not None and found[0].proposal.digest != entry.digest:
             return False
@@ -235,7 +235,7 @@ def _repropose(state: ReplicaState, new_view: NewView, old_slots: dict[Height, S
     reseal_until = state.height
     for entry in new_view.preprepares:
         found = wanted.get(entry.index)
-        if not entry.proposal.is_filler:
+        if not entry.proposal.data:
             reseal_until = max(reseal_until, entry.index)
         if not state.height < entry.index <= state.height + window_blocks(state.rules):
             continue
@@ -256,9 +256,9 @@ def _handle_entry(
     assert state.me is not None
     if known is not None:
         return accept(state, slot, PrePrepare(entry.view, entry.index, entry.digest, entry.sender, known), out)
-    if entry.proposal.is_filler and leader == state.me:
+    if entry.proposal.data and leader == state.me:
         return accept(state, slot, entry, out)
-    if entry.proposal.data or entry.proposal.is_filler:
+    if entry.proposal.data:
         out.append(VerifyProposal(entry.proposal, leader))
     elif entry.sender != state.me:
         out.append(Send(entry.sender, PreparedProposalRequest(entry.index, entry.digest, state.me)))

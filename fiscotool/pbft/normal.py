@@ -38,7 +38,7 @@ def on_preprepare(state: ReplicaState, message: PrePrepare, out: list[Effect]) -
     leading_view = state.view if quirky else message.view
     slot = slot_at(state, message.index)
     reason = conflict(state, slot, message)
-    if message.proposal.index != message.index or message.proposal.digest != message.digest:
+    if message.proposal.index != message.index or message.proposal.digest != message.digest or not message.proposal.data:
         reason = RejectReason.MISMATCHED
     elif leader_of(message.index, leading_view, state.rules) != message.sender:
         reason = RejectReason.NOT_THE_LEADER
@@ -59,7 +59,7 @@ def on_verified(state: ReplicaState, event: Verified, out: list[Effect]) -> Repl
     if slot is None:
         return state
     pulling, checking = slot.pulling, slot.checking
-    if checking is not None and checking.digest == event.digest and (checking.proposal.data or checking.proposal.is_filler):
+    if checking is not None and checking.digest == event.digest and checking.proposal.data:
         slot = slot._replace(checking=None)
         state = accept(state, slot, checking, out) if event.is_valid and state.me is not None else put_slot(state, slot)
         slot = slot_at(state, event.index)

@@ -27,7 +27,7 @@ def on_started(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     """Rules 1 and 3. A sealer that is a quorum by itself asks once: its own ViewChange suffices (spec 1.14)."""
     assert not state.recovered
     state = checkpoint.arm_resend(state, out)
-    out.extend(VerifyProposal(slot.pulling, slot.pulling.sealer) for slot in state.slots if slot.pulling is not None)
+    out.extend(VerifyProposal(slot.pulling, slot.pulling.sealer, is_certified=True) for slot in state.slots if slot.pulling is not None)
     me = state.me
     if me is None:
         return timers.restart(state._replace(to_view=View(state.to_view + 2)), out)
@@ -71,6 +71,7 @@ def on_ledger_advanced(state: ReplicaState, event: LedgerAdvanced, out: list[Eff
         seal_last=Height(max(state.seal_last, event.index)),
         view_changes=tuple(vc for vc in state.view_changes if vc.index >= event.index),
         issued_view=NO_VIEW,
+        is_overtaken=False,
         fillers_asked=(NO_VIEW, ()),
     )
     if event.rules != state.rules or event.me != state.me:

@@ -107,6 +107,10 @@ class ReplicaState(NamedTuple):
     timer_epoch: int = 0
     timer_on: bool = False
     resend_epoch: int = 0
+    waiting_since: Height = Height(-1)
+    """The ledger's height at the last checkpoint tick, when the next block was executed and not stable; -1 otherwise."""
+    is_overtaken: bool = False
+    """A whole interval passed like that: the others may have the block already, so block synchronisation may fetch it."""
     retry_epoch: int = 0
     view_changes: tuple[ViewChange, ...] = ()
     """First one a view and sender, sorted by (view, sender)."""
@@ -248,6 +252,12 @@ def put_slot(state: ReplicaState, slot: Slot) -> ReplicaState:
         blanks = tuple(Slot(Height(state.height + 1 + k)) for k in range(len(slots), offset))
         changed = (*slots, *blanks, slot)
     return state._replace(slots=changed)
+
+
+def tells_sync(state: ReplicaState) -> bool:
+    """Whether agreed heights are told to block synchronisation: not in timeout (spec 1.16), and not when overtaken (D13)."""
+    assert state.height >= 0
+    return not state.in_timeout and not state.is_overtaken
 
 
 def barrier(state: ReplicaState, index: Height) -> bool:

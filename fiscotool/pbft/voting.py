@@ -21,7 +21,7 @@ from fiscotool.pbft import timers
 from fiscotool.pbft.effects import AgreedIndex, Broadcast, Effect, Persist, RejectReason, ReleaseTransactions, VoteRecord
 from fiscotool.pbft.messages import Prepare, PrePrepare
 from fiscotool.pbft.rules import Quirk
-from fiscotool.pbft.state import NO_VIEW, ReplicaState, Slot, put_slot
+from fiscotool.pbft.state import NO_VIEW, ReplicaState, Slot, put_slot, tells_sync
 from fiscotool.pbft.types import View
 
 
@@ -61,7 +61,7 @@ def accept(state: ReplicaState, slot: Slot, pre: PrePrepare, out: list[Effect], 
     slot = slot._replace(pre=pre, checking=None, voted_view=max(pre.view, slot.voted_view), voted_digest=pre.digest)
     if not state.rules.has(Quirk.AMNESIA):
         out.append(Persist(VoteRecord(pre.index, pre.view, pre.digest, slot.cert)))
-    if not state.in_timeout:
+    if tells_sync(state):
         out.append(AgreedIndex(pre.index))
     state = timers.restart(put_slot(state, slot), out)
     if is_own:

@@ -29,8 +29,8 @@ def apply(world: World, replica: Replica, effect: do.Effect) -> None:
             world.after(after_ticks, lambda: _fire(world, replica, life, name, epoch))
         case do.CancelTimer(name=name):
             replica.timers.pop(name.value, None)
-        case do.VerifyProposal(proposal=proposal):
-            is_valid = chain.is_sound(proposal) and not _is_on_chain(replica, proposal)
+        case do.VerifyProposal(proposal=proposal, is_certified=is_certified):
+            is_valid = chain.is_sound(proposal) and (is_certified or not _is_on_chain(replica, proposal))
             answer = ev.Verified(proposal.index, proposal.digest, is_valid)
             world.post(replica, answer, world.pace.verify_ticks)
         case do.Execute(proposal=proposal):
@@ -143,10 +143,10 @@ def look_around(world: World, replica: Replica, life: int) -> None:
 
 
 def _synchronise(world: World, replica: Replica, near: list[Replica]) -> None:
-    """`shouldSyncing` (spec 1.16): fetch when a peer is ahead of the ledger, of what consensus brings, and of what is executed."""
+    """`shouldSyncing` (spec 1.16): fetch when a peer is ahead of the ledger and of what consensus brings."""
     best = max(near, key=lambda peer: peer.height, default=None)
     assert replica.state is not None
-    known = max(replica.height, replica.told_agreed, replica.state.expected - 1)
+    known = max(replica.height, replica.told_agreed)
     if best is None or best.height <= known:
         return
     world.post(replica, ev.SyncTarget(best.height))
