@@ -3,7 +3,7 @@
 The checks look at one step of one correct replica against what all correct replicas did before. They know no schedule and no
 clock, so a simulator, a model checker and a log can all use them.
 
-    agreement     no two correct replicas write, or agree on, different blocks at one height
+    agreement     no two correct replicas write different blocks at one height, or agree on different ones under the same rules
     one-prepare   a replica prepares one digest a height and view, in all its lives
     one-result    a replica signs one executed hash a height, in all its lives
     certificate   a certificate has a quorum of distinct signers, and one height and view has certificates of one digest only
@@ -42,10 +42,10 @@ class History:
     """What correct replicas did so far. `check` adds one step and tells what it violates."""
 
     written: dict[Height, tuple[str, Digest]] = field(default_factory=dict)
-    agreed: dict[Height, tuple[str, Digest, View]] = field(default_factory=dict)
+    agreed: dict[tuple[Height, Rules], tuple[str, Digest, View]] = field(default_factory=dict)
     prepared: dict[tuple[str, Height, View], Digest] = field(default_factory=dict)
     results: dict[tuple[str, Height], Digest] = field(default_factory=dict)
-    certified: dict[tuple[Height, View], Digest] = field(default_factory=dict)
+    certified: dict[tuple[Height, View, Rules], Digest] = field(default_factory=dict)
 
     def check(self, node: str, before: ReplicaState, after: ReplicaState, effects: tuple[Effect, ...]) -> list[Violation]:
         """Violations shown by this step of `node`; `node` is the same name after a restart."""
@@ -88,16 +88,16 @@ class History:
             cert = slot.cert
             if cert is not None:
                 digest = cert.proposal.digest
-                known = self.certified.setdefault((slot.height, cert.view), digest)
+                known = self.certified.setdefault((slot.height, cert.view, after.rules), digest)
                 if known != digest:
                     found.append(Violation("certificate", node, slot.height, f"two digests certified in view {cert.view}"))
                 found += _certificate(node, after.rules, slot.height, cert.signatures)
-                decided = self.agreed.get(slot.height)
+                decided = self.agreed.get((slot.height, after.rules))
                 if decided is not None and cert.view > decided[2] and decided[1] != digest:
                     found.append(Violation("lock", node, slot.height, f"certified another digest in view {cert.view}"))
             if slot.agreed is not None and not slot.is_pulled:
                 view = cert.view if cert is not None and cert.proposal.digest == slot.agreed.digest else after.view
-                first = self.agreed.setdefault(slot.height, (node, slot.agreed.digest, view))
+                first = self.agreed.setdefault((slot.height, after.rules), (node, slot.agreed.digest, view))
                 if first[1] != slot.agreed.digest:
                     found.append(Violation("agreement", node, slot.height, f"agreed otherwise than {first[0]}"))
         assert after.slots or not found

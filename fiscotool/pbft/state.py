@@ -261,8 +261,16 @@ def tells_sync(state: ReplicaState) -> bool:
 
 
 def barrier(state: ReplicaState, index: Height) -> bool:
-    """Whether `index` must wait for a system proposal or a re-proposal below it to be committed (spec 1.8, worker gating)."""
-    return index > state.wait_seal_until > state.height or index > state.wait_reseal_until > state.height
+    """Whether `index` must wait until something below it is in the ledger (spec 1.8, worker gating).
+
+    That is an agreed system proposal, a re-proposal of the last NewView, or (D12, not upstream) a system proposal that this
+    replica accepted in this view: votes above it would be weighed with a list that it may change.
+    """
+    assert index > state.height
+    if index > state.wait_seal_until > state.height or index > state.wait_reseal_until > state.height:
+        return True
+    below = state.slots[: index - state.height - 1]
+    return any(slot.pre is not None and slot.pre.proposal.is_system for slot in below)
 
 
 def is_quorum(state: ReplicaState, voters: tuple[NodeIndex, ...]) -> bool:

@@ -67,7 +67,7 @@ def _seal(world: World, replica: Replica, life: int) -> None:
     is_system = [tx for tx in free if tx.startswith(chain.SYSTEM_PREFIX)]
     txs = tuple((is_system or free)[: 1 if is_system else world.pace.block_txs_max])
     replica.sealed.update(txs)
-    replica.range = (first + 1, last, view)
+    replica.range = (first + 1, first if is_system else last, view)  # A system block ends the range (spec 1.8, step 2).
     world.post(replica, ev.Proposed(chain.make_proposal(Height(first), replica.index, txs, salt=f"v{view}l{life}")))
     plan_seal(world, replica)
 
