@@ -1,0 +1,165 @@
+"""`check` and `report`: judge a recording, and put the judgement on paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fiscotool.cli.options import json_option
+from fiscotool.cli.output import Output, table
+from fiscotool.errors import EnvironmentFailure, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from fiscotool.consistency.findings import Judgement
+    from fiscotool.consistency.observations import Observations
+
+MARKS = {"holds": "✔", "violated": "✘", "inconclusive": "?"}
+EXITS = {"holds": ExitCode.OK, "violated": ExitCode.VIOLATED, "inconclusive": ExitCode.INCONCLUSIVE}
+
+recording_argument = click.argument("recording", type=click.Path(path_type=Path, dir_okay=False))
+lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of the text.")
+
+
+def judged(recording: Path) -> tuple[Observations, Judgement]:
+    """The recording and what it shows. Raises UsageError when there is no such recording or nothing in it."""
+    from fiscotool.consistency.judge import judge
+    from fiscotool.observer.recording import load_recording
+
+    if not recording.is_file():
+        raise UsageError(
+            f"{recording}: there is no such recording", hint="make one: fiscotool observe --out run.jsonl, or fiscotool drill run …"
+        )
+    observations = load_recording(recording)
+    return observations, judge(observations)
+
+
+@click.command()
+@recording_argument
+@lang_option
+@json_option
+def check(recording: Path, lang: str, output: Output) -> int:
+    """Judge a recording: does it show what PBFT allows?
+
+    Exit code 0: every invariant that had to be decided holds; 1: one is violated; 5: the evidence does not suffice.
+
+    \b
+    Example: fiscotool check run.jsonl
+             fiscotool check run.jsonl --lang zh
+    """
+    observations, judgement = judged(recording)
+    output.show(judgement_data(judgement), lambda: judgement_text(judgement, lang=lang))
+    if not output.as_json:
+        for problem in observations.problems[:5]:
+            output.say(f"note: {problem}")
+        output.say(f"next: fiscotool report {recording}")
+    return EXITS[judgement.verdict.value]
+
+
+def judgement_data(judgement: Judgement) -> dict[str, object]:
+    """The judgement as plain data, its verdict first."""
+    return {"verdict": judgement.verdict.value, "findings": judgement.findings, "recoveries": judgement.recoveries}
+
+
+def judgement_text(judgement: Judgement, *, lang: str) -> str:
+    """Verdict, invariants, recoveries: one screen."""
+    chinese = lang == "zh"
+    words = {"holds": "成立", "violated": "被违反", "inconclusive": "无法判定"}
+    verdict = judgement.verdict.value
+    lines = [f"{MARKS[verdict]} {words[verdict] if chinese else verdict}", ""]
+    rows = []
+    for finding in judgement.findings:
+        title = finding.invariant.title_zh if chinese else finding.invariant.title
+        rows.append(
+            (
+                MARKS[finding.verdict.value],
+                finding.invariant.id,
+                title,
+                finding.checked_count,
+                finding.summary_zh if chinese else finding.summary,
+            )
+        )
+    lines.append(table(("", "id", "不变量" if chinese else "invariant", "n", "结论" if chinese else "what was found"), rows))
+    for finding in judgement.findings:
+        if finding.verdict.value == "violated":
+            lines += ["", f"✘ {finding.invariant.id}"]
+            lines += [f"    {(item.text_zh if chinese else '') or item.text}" for item in finding.evidence[:5]]
+    if judgement.recoveries:
+        lines += ["", recovery_table(judgement, chinese=chinese)]
+    return "\n".join(lines)
+
+
+def recovery_table(judgement: Judgement, *, chinese: bool) -> str:
+    """One row a fault: what it cost."""
+    headers = (
+        ("故障", "节点", "角色", "RTO", "±", "界限", "节点恢复", "RPO")
+        if chinese
+        else ("fault", "node", "role", "RTO", "±", "bound", "node back", "RPO")
+    )
+
+    def seconds(value: float | None) -> str:
+        return "" if value is None else f"{value:.2f} s"
+
+    rows = [
+        (
+            each.kind,
+            each.node,
+            each.role,
+            seconds(each.rto_s),
+            seconds(each.error_s),
+            seconds(each.bound_s),
+            seconds(each.node_rto_s),
+            each.rpo_txs,
+        )
+        for each in judgement.recoveries
+    ]
+    return table(headers, rows)
+
+
+@click.command()
+@recording_argument
+@click.option(
+    "--out", "into", default=None, type=click.Path(path_type=Path, file_okay=False), help="Directory; default: report beside the recording."
+)
+@lang_option
+@json_option
+def report(recording: Path, into: Path | None, lang: str, output: Output) -> int:
+    """Write the consistency report of a recording.
+
+    report.html (one file, opens offline), report.md, report.json, junit.xml. Exit codes as for `check`.
+
+    \b
+    Example: fiscotool report run.jsonl --out run-report
+             fiscotool report run.jsonl --lang zh
+    """
+    observations, judgement = judged(recording)
+    folder = into if into is not None else recording.parent / "report"
+    paths = write_report(observations, judgement, folder, lang=lang)
+    verdict = judgement.verdict.value
+    output.show({"verdict": verdict, "files": paths}, lambda: "\n".join([f"{MARKS[verdict]} {verdict}", *map(str, paths)]))
+    return EXITS[verdict]
+
+
+def write_report(observations: Observations, judgement: Judgement, folder: Path, *, lang: str) -> list[Path]:
+    """All four files. Raises EnvironmentFailure when they cannot be written."""
+    from fiscotool.report.html import render_html
+    from fiscotool.report.json import render_json
+    from fiscotool.report.junit import render_junit
+    from fiscotool.report.markdown import render_markdown
+
+    texts = {
+        "report.html": render_html(observations, judgement, lang=lang),
+        "report.md": render_markdown(observations, judgement, lang=lang),
+        "report.json": render_json(observations, judgement),
+        "junit.xml": render_junit(observations, judgement),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"{folder}: the report cannot be written: {error.strerror}", hint="give another directory with --out"
+        ) from error
+    return [folder / name for name in texts]

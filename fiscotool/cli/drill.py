@@ -1,0 +1,135 @@
+"""`drill`: break the chain on purpose, heal it, record what happened."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fiscotool.cli.check import EXITS, judged, judgement_data, judgement_text
+from fiscotool.cli.options import dir_option, json_option, load_chain
+from fiscotool.cli.output import Output, table
+
+if TYPE_CHECKING:
+    from fiscotool.chain.model import Chain
+    from fiscotool.drills.guard import FaultLedger
+    from fiscotool.drills.plan import Drill
+    from fiscotool.drills.targets import LocalTarget
+
+RECORDING = "recording.jsonl"
+
+
+@click.group()
+def drill() -> None:
+    """Break the chain on purpose, heal it, record what happened."""
+
+
+def ledger_of(chain: Chain) -> FaultLedger:
+    """The chain's ledger of faults."""
+    from fiscotool.drills.guard import FaultLedger
+
+    return FaultLedger(chain.root / ".fiscotool")
+
+
+@drill.command("list")
+@json_option
+def list_drills(output: Output) -> None:
+    """List the drills there are.
+
+    \b
+    Example: fiscotool drill list
+    """
+    from fiscotool.drills.catalog import DRILLS
+
+    output.show(
+        [{"name": each.name, "title": each.title, "title_zh": each.title_zh, "expectation": each.expectation} for each in DRILLS],
+        lambda: table(("drill", "what it does", "what PBFT promises"), [(each.name, each.title, each.expectation) for each in DRILLS]),
+    )
+
+
+@drill.command("run")
+@click.argument("name")
+@click.option("--record", "record_dir", default=None, type=click.Path(path_type=Path, file_okay=False), help="Directory for the recording.")
+@click.option("--rate", "rate_per_s", type=float, default=None, help="Transactions a second beside the drill; 0 for none.")
+@dir_option
+@json_option
+def run(name: str, record_dir: Path | None, rate_per_s: float | None, directory: Path, output: Output) -> int:
+    """Run a drill: break, wait, heal, judge.
+
+    Needs a chain whose nodes all run. Whatever it breaks is healed, also on Ctrl-C; after a crash: fiscotool drill heal.
+
+    \b
+    Example: fiscotool drill run kill-leader --record runs/first
+    """
+    from fiscotool.drills.catalog import drill_named
+    from fiscotool.drills.targets import LocalTarget
+
+    chosen = drill_named(name)
+    chain = load_chain(directory)
+    folder = record_dir if record_dir is not None else Path("runs") / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    path = folder / RECORDING
+    target = LocalTarget(chain)
+    try:
+        _heal_left_over(target, ledger_of(chain), output)
+        _play(chosen, chain, target, path, chosen.rate_per_s if rate_per_s is None else rate_per_s, output)
+    finally:
+        target.close()
+    _, judgement = judged(path)
+    output.show({"recording": path, **judgement_data(judgement)}, lambda: judgement_text(judgement, lang="en"))
+    output.say(f"recording: {path}\nnext: fiscotool report {path}")
+    return EXITS[judgement.verdict.value]
+
+
+def _play(chosen: Drill, chain: Chain, target: LocalTarget, path: Path, rate_per_s: float, output: Output) -> None:
+    from fiscotool.drills.run import World, refuse, run_drill
+    from fiscotool.drills.session import Session
+    from fiscotool.drills.workload import Workload
+
+    refuse(chosen, target)
+    began_s = time.monotonic()
+
+    def tell(text: str) -> None:
+        output.say(f"{time.monotonic() - began_s:6.1f} s  {text}")
+
+    with Session(chain, path, drill=chosen.name) as session, Workload(chain, rate_per_s=rate_per_s, on_result=session.writer.tx):
+        run_drill(chosen, World(target, ledger_of(chain), time.monotonic, time.sleep, tell, session.on_fault))
+
+
+def _heal_left_over(target: LocalTarget, ledger: FaultLedger, output: Output) -> None:
+    from fiscotool.drills.guard import heal_open_faults
+
+    # The faults of a drill that is still running are its own: the lock tells.
+    with ledger.exclusive():
+        for fault, done in heal_open_faults(target, ledger):
+            output.say(f"an earlier drill ({fault.drill}) left {fault.node} broken ({fault.kind}): {done or 'it runs already'}")
+
+
+@drill.command("heal")
+@dir_option
+@json_option
+def heal(directory: Path, output: Output) -> None:
+    """Heal what a crashed drill left broken.
+
+    \b
+    Example: fiscotool drill heal
+    """
+    from fiscotool.drills.guard import heal_open_faults
+    from fiscotool.drills.targets import LocalTarget
+
+    chain = load_chain(directory)
+    ledger = ledger_of(chain)
+    target = LocalTarget(chain)
+    try:
+        with ledger.exclusive():
+            healed = [
+                {"node": fault.node, "fault": fault.kind, "drill": fault.drill, "since": fault.when, "done": done or "it runs already"}
+                for fault, done in heal_open_faults(target, ledger)
+            ]
+    finally:
+        target.close()
+    output.show(
+        healed, lambda: table(list(healed[0]), [list(row.values()) for row in healed]) if healed else "nothing is broken by a drill"
+    )
