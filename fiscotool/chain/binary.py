@@ -13,12 +13,12 @@ Sources: spec 3.x 4.1 (-e, -v), 0 (`fisco-bcos -v`).
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fiscotool.chain.command import run_command
 from fiscotool.chain.model import BINARY_NAME
 from fiscotool.errors import EnvironmentFailure, UsageError
 
@@ -66,7 +66,7 @@ def choose_engine(choice: EngineChoice, *, binary: Path | None, version: str, en
             f"no fisco-bcos binary: none was given with -e, and there is none in {cache_directory(environ)}",
             hint=f"give one with -e, or put one at {cache_directory(environ) / f'v{version}' / BINARY_NAME}; or use --engine embedded",
         )
-    return EngineDecision("embedded", None, "engine: embedded, because no fisco-bcos binary was given (-e) or is in the cache")
+    return EngineDecision("embedded", None, "engine: embedded, because no fisco-bcos binary was given (-e) or found in the cache")
 
 
 def probe_binary(binary: Path) -> str:
@@ -75,11 +75,8 @@ def probe_binary(binary: Path) -> str:
         raise EnvironmentFailure(f"{binary} does not exist or is not a file", hint="give the path of a fisco-bcos binary with -e")
     if not os.access(binary, os.X_OK):
         raise EnvironmentFailure(f"{binary} is not executable", hint=f"chmod +x {binary}")
-    try:
-        told = subprocess.run([binary.absolute(), "-v"], capture_output=True, timeout=_VERSION_S, check=False, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired) as problem:
-        raise EnvironmentFailure(f"{binary} cannot be run here: {problem}", hint="use a fisco-bcos for this kind of machine") from problem
-    lines = (told.stdout + told.stderr).decode(errors="replace").splitlines()
+    told = run_command([str(binary.absolute()), "-v"], within_s=_VERSION_S)
+    lines = (told.stdout + told.stderr).splitlines()
     line = next((each.strip() for each in lines if "version" in each.lower()), "")
     if not line:
         said = lines[0][:100] if lines else "nothing"

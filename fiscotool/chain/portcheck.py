@@ -54,12 +54,12 @@ def find_taken(wanted: Iterable[Wanted]) -> tuple[Taken, ...]:
     return tuple(Taken(each, holders.get(each.port, "")) for each in blocked)
 
 
-def require_free(wanted: Iterable[Wanted]) -> None:
-    """Raise PortTaken, naming node, role, port and holder, unless every port is free."""
+def require_free(wanted: Iterable[Wanted], *, remedy: str) -> None:
+    """Raise PortTaken, naming node, role, port and holder, unless every port is free. `remedy` is what helps other than freeing it."""
     taken = find_taken(wanted)
     if taken:
         port = taken[0].wanted.port
-        raise PortTaken(taken, hint=f"see who holds it: ss -ltnp 'sport = :{port}'; or use other first ports: -p p2p,rpc,web3")
+        raise PortTaken(taken, hint=f"see who holds it: ss -ltnp 'sport = :{port}'; or {remedy}")
 
 
 def is_local(host: str) -> bool:

@@ -17,7 +17,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from importlib.resources import as_file
 from pathlib import Path
 
 from fiscotool.chain.certs import address_of, make_signing_key
+from fiscotool.chain.command import Told, run_command
 from fiscotool.chain.model import BINARY_NAME, bracketed
 from fiscotool.chain.plan import ChainPlan, NodePlan
 from fiscotool.chain.spec import CHECKPOINT_TIMEOUT_DEFAULT_MS, PIPELINE_DEFAULT_BLOCKS
@@ -51,10 +51,10 @@ class OfficialScript:
 def find_official(environ: Mapping[str, str] = os.environ) -> OfficialScript:
     """Find and verify build_chain.sh: $FISCOTOOL_BUILD_CHAIN, the cache, or a download. Never raises for its mere absence."""
     done = _run_wrapper(["--where"], environ=environ, cwd=Path.cwd(), within_s=_WHERE_S)
-    if done.returncode == 0:
+    if done.status == 0:
         return OfficialScript(Path(done.stdout.strip().splitlines()[-1]).absolute(), "")
     error = next((line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")), "")
-    return OfficialScript(None, error or f"the wrapper ended with status {done.returncode}")
+    return OfficialScript(None, error or f"the wrapper ended with status {done.status}")
 
 
 def run_official(plan: ChainPlan, script: Path, target: Path, *, environ: Mapping[str, str] = os.environ) -> None:
@@ -86,7 +86,7 @@ def run_official(plan: ChainPlan, script: Path, target: Path, *, environ: Mappin
         cwd=scratch,
         within_s=_RUN_BASE_S + _RUN_PER_NODE_S * len(plan.nodes),
     )
-    if done.returncode != 0:
+    if done.status != 0:
         said = _COLOUR.sub("", done.stderr.strip() or done.stdout.strip())[-_SAID_CHARACTERS:]
         raise EnvironmentFailure(f"build_chain.sh failed: {said}", hint="correct the cause, or deploy without it: --engine embedded")
     for node in plan.nodes:
@@ -103,26 +103,13 @@ def _named_binary(binary: Path, scratch: Path) -> Path:
     return link
 
 
-def _run_wrapper(words: list[str], *, environ: Mapping[str, str], cwd: Path, within_s: float) -> subprocess.CompletedProcess[str]:
+def _run_wrapper(words: list[str], *, environ: Mapping[str, str], cwd: Path, within_s: float) -> Told:
     with ExitStack() as stack:
         wrapper = stack.enter_context(as_file(shipped_wrapper()))
         bash = shutil.which("bash")
         if bash is None:
             raise EnvironmentFailure("build_chain.sh needs bash, which is not installed", hint="install bash, or use --engine embedded")
-        try:
-            return subprocess.run(
-                [bash, wrapper, *words],
-                cwd=cwd,
-                env=dict(environ),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=within_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as problem:
-            raise EnvironmentFailure(f"build_chain.sh did not end within {within_s:g} s", hint="is it waiting for a download?") from problem
+        return run_command([bash, str(wrapper), *words], within_s=within_s, cwd=cwd, environ=environ)
 
 
 def _prepared_home(scratch: Path, environ: Mapping[str, str]) -> Path:

@@ -75,13 +75,14 @@ def write_chain(
     _refuse_existing(root)
     if check_ports:
         here = {host for host in {node.host for node in plan.nodes} if is_local(host)}
-        require_free(
+        used = [
             Wanted(node.name, role, node.listen_ip, port)
             for node in plan.nodes
             if node.host in here
             for role, port in node.ports
             if role != "web3" or plan.spec.web3_enabled
-        )
+        ]
+        require_free(used, remedy="use other first ports: -p p2p,rpc,web3")
     made_parents: list[Path] = []
     work = root.parent / f".{root.name}.deploying-{os.getpid()}"
     try:

@@ -62,7 +62,8 @@ def start(nodes: Iterable[NodeHome], *, wait_s: float = START_S, probe: Probe = 
     before = states_of(chosen)
     absent = [node for node in chosen if before[node.name].identity is None]
     _refuse_elsewhere(absent)
-    require_free(Wanted(node.name, role, node.listen_ip, port) for node in absent for role, port in node.ports)
+    wanted = [Wanted(node.name, role, node.listen_ip, port) for node in absent for role, port in node.ports]
+    require_free(wanted, remedy="change the port in config.ini (a p2p port in every nodes.json, too)")
     starting = _Starting(absent, probe)
     slow: WaitTimeout | None = None
     try:

@@ -26,6 +26,7 @@ def test_a_taken_port_stops_a_deployment_and_is_explained(tmp_path: Path) -> Non
     assert f"node1: rpc port {base + 5} on 127.0.0.1 is already taken by " in caught.value.message
     assert f"(pid {os.getpid()})" in caught.value.message
     assert f"sport = :{base + 5}" in caught.value.hint
+    assert "-p p2p,rpc,web3" in caught.value.hint
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert list(tmp_path.iterdir()) == []
     assert write_chain(plan_chain(spec), tmp_path / "nodes").nodes
@@ -61,7 +62,7 @@ def test_many_taken_ports_are_counted() -> None:
     servers = [socket.create_server(("127.0.0.1", port)) for port in ports]
     try:
         with pytest.raises(PortTaken, match="and 2 more") as caught:
-            require_free(Wanted(f"node{k}", "p2p", "127.0.0.1", port) for k, port in enumerate(ports))
+            require_free((Wanted(f"node{k}", "p2p", "127.0.0.1", port) for k, port in enumerate(ports)), remedy="move")
         assert len(caught.value.taken) == 7
     finally:
         for server in servers:

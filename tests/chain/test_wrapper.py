@@ -9,13 +9,17 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from fiscotool.chain.binary import choose_engine
+from fiscotool.chain.command import run_command
 from fiscotool.chain.deploy import deploy_chain
 from fiscotool.chain.model import Chain
 from fiscotool.chain.templates import shipped_wrapper
@@ -243,6 +247,34 @@ def test_a_script_that_fails_leaves_nothing(stand_in: Path, tmp_path: Path, bina
     assert [path.name for path in tmp_path.iterdir() if "deploying" in path.name] == []
 
 
+def test_a_script_that_is_interrupted_is_ended_with_all_it_started(
+    stand_in: Path, tmp_path: Path, binary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in.write_text(f"sleep 60 & echo $! >{tmp_path}/pid; wait\n")
+    monkeypatch.setenv("FISCOTOOL_BUILD_CHAIN_SHA256", hashlib.sha256(stand_in.read_bytes()).hexdigest())
+    script = find_official().path
+    assert script is not None
+    ports = ",".join(map(str, free_ports(3)))
+    options = f"layout='127.0.0.1:1', into=pathlib.Path('nodes'), ports='{ports}', engine='fisco', binary=pathlib.Path('{binary}')"
+    code = f"import pathlib; from fiscotool.chain.deploy import deploy_chain; deploy_chain({options})"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    ) as child:
+        ends = time.monotonic() + 30
+        while time.monotonic() < ends and not (tmp_path / "pid").exists():
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(20) != 0
+    left = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
+    assert not left.exists() or left.read_text().rpartition(")")[2].split()[0] in "ZX"
+    assert [path.name for path in tmp_path.iterdir() if "nodes" in path.name] == []
+
+
+def test_a_command_that_does_not_end_is_ended(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFailure, match=r"sleep did not end within 0\.2 s"):
+        run_command(["sleep", "60"], within_s=0.2)
+
+
 def test_the_official_script_leaves_the_directory_our_provisioner_leaves(
     tmp_path: Path, binary: Path, pristine: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,7 +319,7 @@ def test_the_engine_is_decided_in_one_sentence(tmp_path: Path, binary: Path) -> 
     empty = {"FISCOTOOL_CACHE": str(tmp_path / "cache")}
     embedded = choose_engine("auto", binary=None, version="3.16.0", environ=empty)
     assert (embedded.engine, embedded.binary) == ("embedded", None)
-    assert embedded.why == "engine: embedded, because no fisco-bcos binary was given (-e) or is in the cache"
+    assert embedded.why == "engine: embedded, because no fisco-bcos binary was given (-e) or found in the cache"
     given = choose_engine("auto", binary=binary, version="3.16.0", environ=empty)
     assert (given.engine, given.binary) == ("fisco", binary)
     assert "FISCO BCOS Version : 3.16.4" in given.why
