@@ -1,17 +1,15 @@
-"""The ledger of a node: what is durable, and how a block becomes so (contracts.LedgerReader, contracts.LedgerStore).
+"""The ledger of a node: what is durable, and how a block becomes so (contracts.LedgerStore).
 
 Rule 1. `height`, `config`, balances and everything else a reader sees move together, in the event loop, after the block is on the disk.
 Rule 2. `commit` returns when the block is durable. One thread writes; blocks that come while it works share its next transaction.
 Rule 3. The first failed write is final (LedgerWriteError, DiskFull): the file still holds a consistent chain up to `height`, and this
         process writes nothing more to it.
-Rule 4. Memory is bounded: the last blocks by number of transactions, headers and accounts by count, the hash index and the nonces by
-        their windows. Everything else is read from the file.
 
     ledger = open_ledger(data_directory, genesis)        # settings.GenesisSettings; raises LedgerError
     await ledger.commit(executed, signatures)
     ledger.close()
 
-Sources: spec 3.x 1.13, 2.3, 3.4; ledger_file.py, txindex.py, nonces.py for the parts.
+Sources: spec 3.x 1.8 steps 13 and 14, 1.13, 3.4; ledger_file.py, ledger_reading.py.
 """
 
 from __future__ import annotations
@@ -19,62 +17,39 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from fiscotool.devnet.caches import BoundedCache
-from fiscotool.devnet.contracts import ChainConfig, ExecutedBlock
+from fiscotool.devnet.contracts import ExecutedBlock
 from fiscotool.devnet.genesis import block_zero, initial_state
 from fiscotool.devnet.ledger_errors import DiskFull, LedgerError, LedgerWriteError
-from fiscotool.devnet.ledger_file import (
-    FILE_NAME,
-    BlockRow,
-    Head,
-    open_reader,
-    open_writer,
-    read_head,
-    unusable,
-    write_blocks,
-)
-from fiscotool.devnet.nonces import NonceWindow
-from fiscotool.devnet.packing import pack_rows, unpack_rows
+from fiscotool.devnet.ledger_file import FILE_NAME, BlockRow, Head, open_writer, read_head, unusable, write_blocks
+from fiscotool.devnet.ledger_reading import Body, LedgerReading
+from fiscotool.devnet.packing import pack_rows
 from fiscotool.devnet.settings import GenesisSettings
-from fiscotool.devnet.state import EMPTY_ACCOUNT, Account, NodeRecord, Setting, chain_config
-from fiscotool.devnet.txindex import Segment, TxIndex, split_hashes
-from fiscotool.ledger.block3 import COMPLETE_BLOCK, Block, encode_block
-from fiscotool.ledger.errors import LedgerFormatError
-from fiscotool.ledger.header3 import BlockHeader, decode_header, encode_header, hash_header, with_signatures
+from fiscotool.devnet.state import chain_config
+from fiscotool.devnet.txindex import SEGMENT_TXS, Segment
+from fiscotool.ledger.header3 import BlockHeader, encode_header, hash_header, with_signatures
 
 __all__ = ["DiskFull", "LedgerError", "LedgerWriteError", "SqliteLedger", "open_ledger"]
 
-_HEADERS_CACHED: Final = 256
-_BODY_TXS_CACHED: Final = 6000
-_ACCOUNTS_CACHED: Final = 20_000
 _CHECKPOINT_BYTES: Final = 4 * 1024 * 1024
 _BLOCK_OVERHEAD_BYTES: Final = 32 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Body:
-    tx_hashes: list[bytes]
-    transactions: tuple[bytes, ...]
-    receipts: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
     row: BlockRow
     header: BlockHeader
-    body: _Body
+    body: Body
     head: Head
     done: asyncio.Future[None]
 
 
-def open_ledger(directory: Path, genesis: GenesisSettings, *, segment_txs: int | None = None) -> SqliteLedger:
+def open_ledger(directory: Path, genesis: GenesisSettings, *, segment_txs: int = SEGMENT_TXS) -> SqliteLedger:
     """The ledger in `directory`, begun with block 0 if there is none. Raises LedgerError: damaged, or of another chain."""
     path = directory / FILE_NAME
     writer = open_writer(path)
@@ -105,182 +80,18 @@ def _begin(path: Path, writer: sqlite3.Connection, genesis: GenesisSettings) -> 
     return head
 
 
-class SqliteLedger:
+class SqliteLedger(LedgerReading):
     """An open ledger; see `open_ledger`. Used by one event loop, in one thread."""
 
-    def __init__(self, path: Path, writer: sqlite3.Connection, head: Head, block_limit: int, segment_txs: int | None) -> None:
-        self.path = path
-        self.nonces = NonceWindow(block_limit)
+    def __init__(self, path: Path, writer: sqlite3.Connection, head: Head, block_limit: int, segment_txs: int) -> None:
+        super().__init__(path, head, block_limit, segment_txs)
         self._writer = writer
-        self._reader = open_reader(path)
-        self._head = head
         self._queued_head = head
         self._queue: list[_Pending] = []
         self._is_writing = False
         self._failure: LedgerWriteError | None = None
         self._unchecked_bytes = 0
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
-        self._headers: BoundedCache[int, BlockHeader] = BoundedCache(_HEADERS_CACHED)
-        self._bodies: BoundedCache[int, _Body] = BoundedCache(_BODY_TXS_CACHED, cost=lambda body: 20 + len(body.tx_hashes))
-        self._accounts: BoundedCache[bytes, Account] = BoundedCache(_ACCOUNTS_CACHED)
-        self._index = TxIndex(self._reader) if segment_txs is None else TxIndex(self._reader, segment_txs=segment_txs)
-        self._settings = {key: Setting(*rest) for key, *rest in self._reader.execute("SELECT name, value, enable_number FROM setting")}
-        self._nodes = {
-            node_id: NodeRecord(bool(is_sealer), weight, enabled)
-            for node_id, is_sealer, weight, enabled in self._reader.execute("SELECT node_id, is_sealer, weight, enable_number FROM node")
-        }
-        self._config = chain_config(self)
-        first = head.number + 1 - block_limit
-        for number, nonces in self._reader.execute("SELECT number, nonces FROM block WHERE number >= ? ORDER BY number", (first,)):
-            self.nonces.add(number, nonces)
-
-    # What is in force and where the chain stands.
-
-    @property
-    def height(self) -> int:
-        """Number of the last block."""
-        return self._head.number
-
-    @property
-    def head_hash(self) -> bytes:
-        """Hash of the last block."""
-        return self._head.hash
-
-    @property
-    def genesis_hash(self) -> bytes:
-        """Hash of block 0."""
-        return self._head.genesis_hash
-
-    @property
-    def config(self) -> ChainConfig:
-        """Configuration in force for the next block."""
-        return self._config
-
-    def totals(self) -> tuple[int, int]:
-        """(transactions, failed transactions) on the whole chain."""
-        return self._head.tx_total, self._head.failed_total
-
-    # State (state.StateReader).
-
-    def account(self, address: bytes) -> Account:
-        """The account of a 20-byte address; an empty one for an unknown address."""
-        found = self._accounts.get(address)
-        if found is None:
-            row = self._one("SELECT balance, nonce FROM account WHERE address = ?", address)
-            found = EMPTY_ACCOUNT if row is None else Account(int.from_bytes(row[0], "big"), row[1])
-            self._accounts.put(address, found)
-        return found
-
-    def balance(self, address: bytes) -> int:
-        """Balance of an account in wei, 0 for an unknown one."""
-        return self.account(address).balance
-
-    def account_nonce(self, address: bytes) -> int:
-        """Next nonce of a Web3 account."""
-        return self.account(address).nonce
-
-    def setting(self, key: str) -> Setting | None:
-        """A system configuration value, or None."""
-        return self._settings.get(key)
-
-    def system_config(self, key: str) -> tuple[str, int] | None:
-        """(value, enable number) of a system configuration key, or None."""
-        return self._settings.get(key)
-
-    def nodes(self) -> Mapping[bytes, NodeRecord]:
-        """All members by node id."""
-        return self._nodes
-
-    # Blocks.
-
-    def _one(self, sql: str, *values: object) -> Any:
-        try:
-            return self._reader.execute(sql, values).fetchone()
-        except sqlite3.Error as problem:
-            raise unusable(self.path, problem) from problem
-
-    def header(self, number: int) -> BlockHeader | None:
-        """The header with its signature list, or None."""
-        found = self._headers.get(number)
-        if found is None and 0 <= number <= self.height:
-            row = self._one("SELECT header FROM block WHERE number = ?", number)
-            try:
-                found = decode_header(row[0])
-            except (LedgerFormatError, TypeError) as problem:
-                raise unusable(self.path, f"block {number}: {problem}") from problem
-            self._headers.put(number, found)
-        return found
-
-    def block_hash(self, number: int) -> bytes | None:
-        """Hash of a block by height, or None."""
-        if number == self.height:
-            return self.head_hash
-        row = self._one("SELECT hash FROM block WHERE number = ?", number) if 0 <= number < self.height else None
-        return None if row is None else bytes(row[0])
-
-    def number_of(self, block_hash: bytes) -> int | None:
-        """Height of a block by hash, or None."""
-        row = self._one("SELECT number FROM block WHERE hash = ?", block_hash)
-        return None if row is None or row[0] > self.height else int(row[0])
-
-    def _body(self, number: int) -> _Body | None:
-        body = self._bodies.get(number)
-        if body is None and 0 <= number <= self.height:
-            row = self._one("SELECT tx_hashes, transactions, receipts FROM block JOIN body USING (number) WHERE number = ?", number)
-            try:
-                body = _Body(split_hashes(row[0]), unpack_rows(row[1]), unpack_rows(row[2]))
-            except (TypeError, struct.error) as problem:
-                raise unusable(self.path, f"the body of block {number}: {problem}") from problem
-            self._bodies.put(number, body)
-        return body
-
-    def block_txs(self, number: int) -> list[bytes]:
-        """Raw (Tars) transactions of a block, in order; none of an unknown block."""
-        body = self._body(number)
-        return [] if body is None else list(body.transactions)
-
-    def block_tx_hashes(self, number: int) -> list[bytes]:
-        """Their hashes, in order."""
-        body = self._body(number)
-        return [] if body is None else list(body.tx_hashes)
-
-    def block_receipts(self, number: int) -> list[bytes]:
-        """Encoded (Tars) receipts of a block, in order of its transactions."""
-        body = self._body(number)
-        return [] if body is None else list(body.receipts)
-
-    def encoded_block(self, number: int) -> bytes:
-        """The block as sent to a synchronising peer: Tars Block with header, signatures and transactions. Raises KeyError."""
-        header, body = self.header(number), self._body(number)
-        if header is None or body is None:
-            raise KeyError(number)
-        return encode_block(Block(header, transactions=body.transactions, block_type=COMPLETE_BLOCK))
-
-    # Transactions.
-
-    def _find(self, tx_hash: bytes) -> tuple[_Body, int, int] | None:
-        for number, position in self._index.candidates(tx_hash):
-            body = self._body(number)
-            if body is not None and position < len(body.tx_hashes) and body.tx_hashes[position] == tx_hash:
-                return body, number, position
-        return None
-
-    def tx_location(self, tx_hash: bytes) -> tuple[int, int] | None:
-        """(block number, position) of a transaction on chain, or None."""
-        found = self._find(tx_hash)
-        return None if found is None else found[1:]
-
-    def tx(self, tx_hash: bytes) -> bytes | None:
-        """Raw transaction, or None."""
-        found = self._find(tx_hash)
-        return None if found is None else found[0].transactions[found[2]]
-
-    def receipt(self, tx_hash: bytes) -> bytes | None:
-        """Encoded (Tars) receipt, or None."""
-        found = self._find(tx_hash)
-        return None if found is None else found[0].receipts[found[2]]
-
-    # Writing.
 
     async def commit(self, block: ExecutedBlock, signatures: Sequence[tuple[int, bytes]]) -> None:
         """Write block, receipts, state changes and head in one durable transaction.
@@ -301,7 +112,7 @@ class SqliteLedger:
     def _prepare(self, block: ExecutedBlock, signatures: Sequence[tuple[int, bytes]]) -> _Pending:
         header = with_signatures(block.header, tuple(sorted(signatures)))
         tx_hashes = [tx.tx_hash for tx in block.txs]
-        body = _Body(tx_hashes, tuple(tx.raw for tx in block.txs), block.receipts)
+        body = Body(tx_hashes, tuple(tx.raw for tx in block.txs), block.receipts)
         last = self._queued_head
         head = Head(
             last.genesis_hash,

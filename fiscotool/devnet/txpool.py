@@ -1,7 +1,6 @@
 """The transaction pool (contracts.Pool): admits, keeps in order, hands to the sealer, forgets.
 
-Rule 1. A transaction is admitted at most once: not while it is here, not when its nonce is on the chain (nonces.py, lanes.py), not past
-        its block limit. What costs most, recovering the sender, comes last.
+Rule 1. What comes in has passed admission.py.
 Rule 2. A transaction in an accepted proposal (sealed) stays until its block is durable or the proposal is released, whatever its limit
         says by then: agreed blocks must be executable.
 Rule 3. Sealing order: system transactions, then what was released, then arrival; Web3 transactions of one sender by nonce.
@@ -16,61 +15,24 @@ Sources: spec 3.x 2.5, 2.6, 3.2, 3.8; bcos-txpool `txpool/storage/MemoryStorage.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
+from fiscotool.devnet.admission import (
+    BLOCK_LIMIT_CHECK_FAIL,
+    NONCE_CHECK_FAIL,
+    POOL_IS_FULL,
+    POOL_TIMEOUT,
+    Admission,
+    PoolLedger,
+    refused,
+)
 from fiscotool.devnet.contracts import AdmissionError, PooledTx
 from fiscotool.devnet.lanes import Lanes
-from fiscotool.devnet.nonces import NonceWindow, nonce_digest
-from fiscotool.devnet.pooled import pooled
-from fiscotool.devnet.state import Account
-from fiscotool.ledger.crypto import address_of, recover
-from fiscotool.ledger.errors import BadSignature, LedgerFormatError
-from fiscotool.ledger.tx3 import (
-    TYPE_BCOS,
-    TYPE_WEB3,
-    Transaction,
-    decode_transaction,
-    decode_verified,
-    encode_transaction,
-    hash_transaction_data,
-)
+from fiscotool.devnet.nonces import DIGEST_BYTES
 
-__all__ = ["BLOCK_BYTES_MAX", "TX_BYTES_MAX", "PoolLedger", "TxPool"]
+__all__ = ["BLOCK_BYTES_MAX", "TxPool"]
 
-TX_BYTES_MAX: Final = 1 << 20
 BLOCK_BYTES_MAX: Final = 8 << 20
-_WEB3_NONCES_AHEAD: Final = 600_000
-_INIT_CODE_BYTES_MAX: Final = 0xC000
-
-NONCE_CHECK_FAIL: Final = (10000, "NonceCheckFail")
-BLOCK_LIMIT_CHECK_FAIL: Final = (10001, "BlockLimitCheckFail")
-POOL_IS_FULL: Final = (10002, "TxPoolIsFull")
-MALFORMED_TX: Final = (10003, "MalformTx")
-ALREADY_IN_POOL: Final = (10004, "AlreadyInTxPool")
-INVALID_CHAIN_ID: Final = (10006, "InvalidChainId")
-INVALID_GROUP_ID: Final = (10007, "InvalidGroupId")
-INVALID_SIGNATURE: Final = (10008, "InvalidSignature")
-POOL_TIMEOUT: Final = (10010, "TransactionPoolTimeout")
-INIT_CODE_TOO_LARGE: Final = (10013, "MaxInitCodeSizeExceeded")
-INSUFFICIENT_FUNDS: Final = (10015, "InsufficientFunds")
-_UNDECODABLE: Final = -1
-
-
-class PoolLedger(Protocol):
-    """What the pool asks of the ledger (`store.SqliteLedger`)."""
-
-    nonces: NonceWindow
-
-    @property
-    def height(self) -> int:
-        """Number of the last block."""
-
-    def account(self, address: bytes) -> Account:
-        """Balance and nonce."""
-
-    def system_config(self, key: str) -> tuple[str, int] | None:
-        """A configuration value in force."""
 
 
 class _Entry:
@@ -83,10 +45,6 @@ class _Entry:
         self.mark = mark
         self.arrived_ms = arrived_ms
         self.sealed_in: tuple[int, bytes] | None = None
-
-
-def _refused(reason: tuple[int, str]) -> AdmissionError:
-    return AdmissionError(*reason)
 
 
 class TxPool:
@@ -110,10 +68,7 @@ class TxPool:
         self.on_dropped = on_dropped
         self.refused_gossip: dict[int, int] = {}
         self._ledger = ledger
-        self._chain_id = chain_id
-        self._group_id = group_id
         self._now_ms = now_ms
-        self._import_time_ms = import_time_ms
         self._limit = limit
         self._expiration_ms = expiration_ms
         self._entries: dict[bytes, _Entry] = {}
@@ -123,6 +78,15 @@ class TxPool:
         self._by_nonce: dict[bytes, bytes] = {}
         self._by_limit: dict[int, set[bytes]] = {}
         self._lanes = Lanes()
+        self._admission = Admission(
+            ledger,
+            chain_id=chain_id,
+            group_id=group_id,
+            known=self._entries,
+            nonces=self._by_nonce,
+            lanes=self._lanes,
+            import_time_ms=import_time_ms,
+        )
 
     # Taking in.
 
@@ -144,68 +108,18 @@ class TxPool:
         return taken
 
     def _admit(self, raw: bytes, *, is_local: bool, is_needed: bool) -> PooledTx:
-        if len(raw) > TX_BYTES_MAX:
-            raise _refused(MALFORMED_TX)
         if len(self._entries) >= self._limit and not is_needed:
-            raise _refused(POOL_IS_FULL)
-        try:
-            tx = decode_transaction(raw)
-            if is_local and not tx.import_time_ms:
-                tx = replace(tx, import_time_ms=self._import_time_ms())
-                raw = encode_transaction(tx)
-            if tx.tx_type == TYPE_BCOS:
-                return self._admit_native(tx, raw)
-            if tx.tx_type == TYPE_WEB3:
-                return self._admit_web3(raw)
-        except BadSignature:
-            raise _refused(INVALID_SIGNATURE) from None
-        except LedgerFormatError as problem:
-            raise AdmissionError(_UNDECODABLE, problem.message) from problem
-        raise _refused(MALFORMED_TX)
-
-    def _admit_native(self, tx: Transaction, raw: bytes) -> PooledTx:
-        data = tx.data
-        if data.chain_id != self._chain_id:
-            raise _refused(INVALID_CHAIN_ID)
-        if data.group_id != self._group_id:
-            raise _refused(INVALID_GROUP_ID)
-        tx_hash = hash_transaction_data(data)
-        if tx_hash in self._entries:
-            raise _refused(ALREADY_IN_POOL)
-        if tx.data_hash and tx.data_hash != tx_hash:
-            raise _refused(MALFORMED_TX)
-        ledger = self._ledger
-        digest = nonce_digest(data.nonce)
-        if digest in self._by_nonce or digest in ledger.nonces:
-            raise _refused(NONCE_CHECK_FAIL)
-        if not 0 < data.block_limit - ledger.height <= ledger.nonces.limit_blocks:
-            raise _refused(BLOCK_LIMIT_CHECK_FAIL)
-        taken = pooled(tx, raw, tx_hash, address_of(recover(tx_hash, tx.signature)))
-        self._entries[tx_hash] = _Entry(taken, digest, self._now_ms())
-        self._by_nonce[digest] = tx_hash
-        self._by_limit.setdefault(data.block_limit, set()).add(tx_hash)
-        (self._system if taken.is_system else self._arrived)[tx_hash] = taken
-        return taken
-
-    def _admit_web3(self, raw: bytes) -> PooledTx:
-        tx, tx_hash, sender = decode_verified(raw)
-        if tx_hash in self._entries:
-            raise _refused(ALREADY_IN_POOL)
-        chain_id = self._ledger.system_config("web3_chain_id")
-        if tx.data.chain_id != "0" and (chain_id is None or tx.data.chain_id != chain_id[0]):
-            raise _refused(INVALID_CHAIN_ID)
-        taken = pooled(tx, raw, tx_hash, sender)
-        if not taken.to and len(taken.input) > _INIT_CODE_BYTES_MAX:
-            raise _refused(INIT_CODE_TOO_LARGE)
-        nonce = int(taken.nonce, 16)
-        account = self._ledger.account(sender)
-        if not account.nonce <= nonce <= account.nonce + _WEB3_NONCES_AHEAD or self._lanes.has(sender, nonce):
-            raise _refused(NONCE_CHECK_FAIL)
-        if account.balance == 0 or account.balance < taken.value:
-            raise _refused(INSUFFICIENT_FUNDS)
-        self._entries[tx_hash] = _Entry(taken, nonce, self._now_ms())
-        self._make_ready(self._lanes.add(sender, nonce, tx_hash, account.nonce))
-        return taken
+            raise refused(POOL_IS_FULL)
+        tx, mark = self._admission.judge(raw, is_local=is_local)
+        tx_hash = tx.tx_hash
+        self._entries[tx_hash] = _Entry(tx, mark, self._now_ms())
+        if isinstance(mark, int):
+            self._make_ready(self._lanes.add(tx.sender, mark, tx_hash, self._ledger.account(tx.sender).nonce))
+        else:
+            self._by_nonce[mark] = tx_hash
+            self._by_limit.setdefault(tx.block_limit, set()).add(tx_hash)
+            (self._system if tx.is_system else self._arrived)[tx_hash] = tx
+        return tx
 
     def _make_ready(self, tx_hashes: Iterable[bytes]) -> None:
         for tx_hash in tx_hashes:
@@ -309,8 +223,8 @@ class TxPool:
 
     def _drop_used_nonces(self, number: int) -> None:
         packed = self._ledger.nonces.of_block(number)
-        for at in range(0, len(packed), 8):
-            tx_hash = self._by_nonce.get(packed[at : at + 8])
+        for at in range(0, len(packed), DIGEST_BYTES):
+            tx_hash = self._by_nonce.get(packed[at : at + DIGEST_BYTES])
             if tx_hash is not None:
                 self._drop(tx_hash, NONCE_CHECK_FAIL[0])
 
