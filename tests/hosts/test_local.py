@@ -12,8 +12,17 @@ import pytest
 from fiscotool.errors import EnvironmentFailure
 from fiscotool.hosts.host import CommandFailed, Host
 from fiscotool.hosts.local import LocalHost
+from fiscotool.nodes.wait import wait_for
 
 HOST: Host = LocalHost()
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a killed process has ended; init may not have buried it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
 
 
 def test_a_command_is_run_with_its_words_as_they_are(tmp_path: Path) -> None:
@@ -46,8 +55,7 @@ def test_a_command_that_does_not_end_is_ended_with_its_children(tmp_path: Path) 
         HOST.run(["sh", "-c", f"sleep 60 & echo $! >{tmp_path}/pid; wait"], within_s=0.3)
     assert time.monotonic() - began < 5
     child = int((tmp_path / "pid").read_text())
-    stat_file = Path(f"/proc/{child}/stat")
-    assert not stat_file.exists() or stat_file.read_text().rpartition(")")[2].split()[0] in "ZX"
+    wait_for(lambda: is_gone(child), bool, what="the end of the child", within_s=10)
 
 
 def test_files_are_replaced_at_once_with_their_mode(tmp_path: Path) -> None:
