@@ -33,6 +33,10 @@ def answering(answer: bytes | None) -> Iterator[NodeHome]:
                 over.wait(30)
             else:
                 connection.sendall(answer)
+                # Closing with something unread would reset the connection and throw away the answer.
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass
 
     with socket.create_server(("127.0.0.1", port)) as server:
         thread = threading.Thread(target=serve, args=(server,))
