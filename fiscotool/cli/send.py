@@ -1,0 +1,105 @@
+"""`send`: signed transactions, and what became of each."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fiscotool.cli.options import dir_option, json_option, load_chain
+from fiscotool.cli.output import Output
+from fiscotool.errors import ExitCode
+
+if TYPE_CHECKING:
+    from fiscotool.drills.workload import TxSource
+    from fiscotool.rpc.aio.plan import LoadProgress, LoadResult, PreparedTx, TxOutcome
+
+
+@click.command()
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many.")
+@click.option(
+    "--rate", "rate_per_s", type=click.FloatRange(min=0, min_open=True), help="How many a second; default: as fast as answers come."
+)
+@click.option("--outstanding", type=click.IntRange(min=1, max=20000), default=200, show_default=True, help="Unanswered ones at most.")
+@click.option("--within", "answer_within_s", default=30.0, show_default=True, help="Seconds after which no answer means unknown.")
+@dir_option
+@json_option
+def send(count: int, rate_per_s: float | None, outstanding: int, answer_within_s: float, directory: Path, output: Output) -> int:
+    """Send signed transactions and say what became of each.
+
+    committed: a receipt came; refused: a node said no; unknown: sent, and no answer, so it may still be committed.
+
+    \b
+    Example: fiscotool send
+             fiscotool send --count 1000 --rate 100
+    """
+    from fiscotool.drills.workload import TxSource, height_of, load_targets
+    from fiscotool.rpc.aio.load import LoadClient
+    from fiscotool.rpc.aio.plan import LoadPlan
+
+    chain = load_chain(directory)
+    source = TxSource(chain, height=height_of(chain))
+    plan = LoadPlan(
+        outstanding_max=outstanding if rate_per_s is None else max(outstanding, int(rate_per_s * answer_within_s)),
+        rate_per_s=rate_per_s,
+        answer_within_s=answer_within_s,
+        deadline_s=answer_within_s * 2 + (count / rate_per_s if rate_per_s else 3600.0),
+    )
+
+    def follow(outcome: TxOutcome) -> None:
+        source.height = max(source.height, outcome.block_number or 0)
+
+    def show(progress: LoadProgress) -> None:
+        output.progress(f"{progress.elapsed_s:5.1f} s  sent {progress.sent_count}, committed {progress.committed_count}")
+
+    result = LoadClient(load_targets(chain), plan, on_outcome=follow, on_progress=show).run(_some(source, count))
+    output.progress_done()
+    output.show(facts(result), lambda: words(result))
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK if result.count("committed") == count else ExitCode.RPC
+
+
+def _some(source: TxSource, count: int) -> Iterator[PreparedTx]:
+    return itertools.islice(iter(source), count)
+
+
+def facts(result: LoadResult) -> dict[str, Any]:
+    """The figures, latencies in seconds."""
+    return {
+        "submitted": len(result.outcomes),
+        "committed": result.count("committed"),
+        "failed": result.count("refused"),
+        "unknown": result.count("unknown"),
+        "unsent": result.unsent_count,
+        "elapsed_s": round(result.elapsed_s, 3),
+        "committed_per_s": round(result.committed_per_s, 1),
+        "latency_s": {name: result.latency_s(share) for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))},
+        "transactions": [
+            {"hash": item.tx_hash, "node": item.node, "outcome": item.outcome, "block": item.block_number, "error": item.error}
+            for item in result.outcomes
+        ],
+    }
+
+
+def words(result: LoadResult) -> str:
+    """The figures for people, with the errors there were."""
+    latency = "  ".join(
+        f"{name} {1000 * value:.0f} ms"
+        for name, value in ((name, result.latency_s(share)) for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)))
+        if value is not None
+    )
+    errors = sorted({f"{item.node}: {item.outcome}: {item.error}" for item in result.outcomes if item.outcome != "committed"})
+    one = [f"transaction {item.tx_hash} is in block {item.block_number}" for item in result.outcomes if item.block_number is not None]
+    return "\n".join(
+        [
+            f"submitted {len(result.outcomes)}  committed {result.count('committed')}  failed {result.count('refused')}"
+            f"  unknown {result.count('unknown')}" + (f"  never sent {result.unsent_count}" if result.unsent_count else ""),
+            f"{result.committed_per_s:.1f} transactions/s over {result.elapsed_s:.1f} s; latency {latency or 'none'}",
+            *(one if len(result.outcomes) == 1 else []),
+            *errors[:5],
+        ]
+    )

@@ -1,0 +1,160 @@
+"""Load on a chain: signed transactions at a steady rate, each with its outcome, beside a drill or for `fiscotool send`.
+
+Rule 1. Transactions are ordinary: native BCOS type, signed by a fresh key, a random nonce, to an address without code, so that
+        every node verifies, orders, executes and stores them, and nothing of the chain's own state is touched.
+Rule 2. The block limit of each is a window above the highest block seen so far, so a load can go on for ever.
+
+Sources: spec 3.x 3.2 (transaction, blockLimit), 6.1.7 (sendTransaction answers after the commit).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+from fiscotool.chain.model import Chain
+from fiscotool.consistency.observations import TxSeen
+from fiscotool.drills.targets import client_for
+from fiscotool.errors import RpcError, Unreachable
+from fiscotool.ledger.crypto import KeyPair
+from fiscotool.ledger.tx3 import build_transaction, encode_transaction, transaction_hash
+from fiscotool.rpc.aio.load import LoadClient
+from fiscotool.rpc.aio.plan import LoadPlan, LoadTarget, PreparedTx, TxOutcome
+from fiscotool.rpc.tls import TlsFiles
+
+BLOCK_LIMIT_AHEAD = 500
+_ADDRESS_BYTES = 20
+_ANSWER_WITHIN_S = 30.0
+_LAST_ANSWERS_S = 5.0
+
+
+def discard(seen: TxSeen) -> None:
+    """Nobody listens."""
+    del seen
+
+
+class TxSource:
+    """An endless supply of signed transactions. `height` follows the chain."""
+
+    def __init__(self, chain: Chain, *, height: int) -> None:
+        self._chain = chain
+        self._key = KeyPair.generate()
+        self.height = height
+
+    def __iter__(self) -> Iterator[PreparedTx]:
+        """Sign one whenever one is wanted."""
+        while True:
+            yield self.make()
+
+    def make(self) -> PreparedTx:
+        """One signed transaction to an address without code."""
+        tx = build_transaction(
+            chain_id=self._chain.chain_id,
+            group_id=self._chain.group_id,
+            block_limit=self.height + BLOCK_LIMIT_AHEAD,
+            to=self._key.address.hex(),
+            input=b"",
+            key=self._key,
+        )
+        return PreparedTx(transaction_hash(tx).hex(), encode_transaction(tx).hex())
+
+
+def load_targets(chain: Chain) -> list[LoadTarget]:
+    """Every node of the chain, to send to in turn."""
+    return [
+        LoadTarget(node.name, node.rpc_url, chain.group_id, TlsFiles.from_sdk(node.sdk_directory) if node.rpc_tls else None)
+        for node in chain.nodes
+    ]
+
+
+def height_of(chain: Chain) -> int:
+    """The height the first answering node tells. Raises Unreachable when none answers."""
+    for node in chain.nodes:
+        with client_for(node, group=chain.group_id, timeout_s=2.0) as client:
+            try:
+                return client.block_number()
+            except RpcError:
+                continue
+    raise Unreachable(f"no node of {chain.root} answers", hint="start them: fiscotool start --all")
+
+
+def seen_from(outcome: TxOutcome, since_start: Callable[[float], float]) -> TxSeen:
+    """The outcome in the words of a recording."""
+    return TxSeen(
+        tx_hash=outcome.tx_hash,
+        node=outcome.node,
+        sent_s=since_start(outcome.sent_clock_s),
+        got_s=since_start(outcome.got_clock_s),
+        line=0,
+        outcome=outcome.outcome,
+        block_number=outcome.block_number,
+        status=outcome.status,
+        error=outcome.error,
+    )
+
+
+class Workload:
+    """A steady load in a thread of its own, from entering to leaving. A rate of 0 is no load."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        *,
+        rate_per_s: float,
+        on_result: Callable[[TxSeen], None] = discard,
+        since_start: Callable[[float], float] = float,
+    ) -> None:
+        self._rate_per_s = rate_per_s
+        self._on_result = on_result
+        self._since_start = since_start
+        self._source = TxSource(chain, height=height_of(chain) if rate_per_s > 0 else 0)
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+        self._enough = threading.Event()
+        if rate_per_s > 0:
+            plan = LoadPlan(
+                outstanding_max=max(16, int(rate_per_s * _ANSWER_WITHIN_S * 2)),
+                rate_per_s=rate_per_s,
+                answer_within_s=_ANSWER_WITHIN_S,
+                deadline_s=24 * 3600.0,
+            )
+            self._client = LoadClient(load_targets(chain), plan, on_outcome=self._settle)
+
+    def __enter__(self) -> Self:
+        """Begin to send."""
+        if self._rate_per_s > 0:
+            self._thread = threading.Thread(target=self._work, name="workload", daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Send no more, give the answers under way a moment, then count the rest as unknown."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._enough.set()
+        thread.join(_LAST_ANSWERS_S)
+        if thread.is_alive():
+            self._client.stop()
+            thread.join(_LAST_ANSWERS_S)
+        if self._failure is not None and kind is None:
+            raise self._failure
+
+    def _work(self) -> None:
+        try:
+            self._client.run(self._until_enough())
+        except BaseException as failure:  # noqa: BLE001 - raised again in the thread that leaves the workload
+            self._failure = failure
+
+    def _until_enough(self) -> Iterator[PreparedTx]:
+        for tx in self._source:
+            if self._enough.is_set():
+                return
+            yield tx
+
+    def _settle(self, outcome: TxOutcome) -> None:
+        if outcome.block_number is not None:
+            self._source.height = max(self._source.height, outcome.block_number)
+        self._on_result(seen_from(outcome, self._since_start))
