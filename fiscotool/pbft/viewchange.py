@@ -128,17 +128,19 @@ def on_new_view(state: ReplicaState, message: NewView, out: list[Effect]) -> Rep
     return settle(newview.enter(state, message.view, out, message), out)
 
 
-def settle(state: ReplicaState, out: list[Effect]) -> ReplicaState:
+def settle(state: ReplicaState, out: list[Effect], *, is_final: bool = False) -> ReplicaState:
     """After progress (`resetTimer`): with something in consensus the timer must run; with nothing, is the next leader alive?
 
     Real nodes were seen to ask that right after a block was finalised, with nothing agreed above it (recordings v3/logs: 499 of
-    504 times after `finalizeConsensus`, the rest in a view change).
+    504 times after `finalizeConsensus`, the rest in a view change), 7 times although they were in timeout already: a replica that
+    joined a view change with a block on its way asks again with the block, for the view after (`is_final`: called after a block).
     """
     assert state.expected > state.height
     if any(_is_in_consensus(slot) for slot in state.slots):
         return state if state.timer_on else timers.restart(state, out)
     leader = leader_of(state.expected, state.view, state.rules)
-    if state.me is None or state.in_timeout or not state.connected or any(slot.agreed is not None for slot in state.slots):
+    is_busy = (state.in_timeout and not is_final) or any(slot.agreed is not None for slot in state.slots)
+    if state.me is None or is_busy or not state.connected:
         return state
     for _ in range(state.rules.node_count):
         if leader == state.me or leader not in state.faulty:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from fiscotool.pbft.effects import Effect
@@ -10,15 +12,16 @@ from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.state import ReplicaState
 from fiscotool.sim.cluster import Cluster
 from fiscotool.sim.faults import liveness_bound_ticks, recover
+from fiscotool.sim.network import Weather
 from fiscotool.sim.world import Pace
 
 FOUR = Rules((1, 1, 1, 1))
 REAL_PACE = Pace(seal_ticks=500)
 
 
-def started(rules: Rules = FOUR, *, pace: Pace | None = None, seed: int = 1) -> Cluster:
+def started(rules: Rules = FOUR, *, pace: Pace | None = None, seed: int = 1, weather: Weather | None = None) -> Cluster:
     """A chain in its first common view."""
-    cluster = Cluster(rules, seed=seed, pace=pace)
+    cluster = Cluster(rules, seed=seed, pace=pace, weather=weather)
     cluster.start()
     assert cluster.run(10_000, until=lambda: in_view(cluster))
     return cluster
@@ -94,7 +97,7 @@ def test_a_dead_node_on_an_idle_chain_changes_nothing() -> None:
 
 
 def test_with_one_dead_member_the_view_rises_by_one_every_three_blocks_at_change_cycle_0() -> None:
-    cluster = started()
+    cluster = started(weather=Weather(1, 2))
     cluster.crash(1)
     cluster.run(1_000)  # The others learn that it is gone.
     load(cluster, 4_000)
@@ -133,7 +136,7 @@ def test_lost_quorum_freezes_height_and_view_while_the_change_cycle_counts_at_gr
     assert cluster.heights[2] == height
     assert cluster.views()[2] == view
     assert in_timeout(cluster) == [True, True]
-    intervals = [after - before for before, after in zip(times, times[1:], strict=False)]
+    intervals = [after - before for before, after in pairwise(times)]
     assert intervals[:5] == [4_500, 6_750, 10_125, 15_187, 22_781]
 
 
