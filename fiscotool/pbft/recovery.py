@@ -82,7 +82,8 @@ def on_ledger_advanced(state: ReplicaState, event: LedgerAdvanced, out: list[Eff
     state = checkpoint.try_execute(state, out)
     state = checkpoint.try_stable(state, out)
     state = sealing.notify(state, out)
-    return state if event.by_sync else viewchange.settle(state, out, is_final=True)
+    state = state if event.by_sync else viewchange.settle(state, out, is_final=True)
+    return state if state.in_timeout or not state.view_changes else viewchange.join(state, out)
 
 
 def on_sync_target(state: ReplicaState, event: SyncTarget) -> ReplicaState:

@@ -10,6 +10,7 @@ from fiscotool.pbft.effects import Effect
 from fiscotool.pbft.events import Event
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.state import ReplicaState
+from fiscotool.pbft.types import View
 from fiscotool.sim.cluster import Cluster
 from fiscotool.sim.faults import liveness_bound_ticks, recover
 from fiscotool.sim.network import Weather
@@ -169,7 +170,7 @@ def test_two_of_four_restarted_on_an_idle_chain_wait_for_a_transaction() -> None
     # live ones must be further on: give them a history of view changes first.
     for replica in (cluster.replicas[0], cluster.replicas[3]):
         assert replica.state is not None
-        replica.state = replica.state._replace(view=replica.state.view + 60, to_view=replica.state.view + 60)
+        replica.state = replica.state._replace(view=View(replica.state.view + 60), to_view=View(replica.state.view + 60))
     cluster.run(60_000)
     assert cluster.views() == [63, 0, 0, 63]
     assert [replica.state.in_timeout for replica in cluster.replicas if replica.state] == [False, True, True, False]
