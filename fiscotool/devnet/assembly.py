@@ -53,4 +53,6 @@ def assemble(settings: Settings, own_id: bytes) -> Parts:
         pooled=pooled_tx,
         pending=pool.pending_raws,
         close=ledger.close,
+        expire=pool.expire,
+        watch_dropped=lambda told: setattr(pool, "on_dropped", told),
     )

@@ -13,16 +13,18 @@ Sources: spec 3.x 1.8 steps 5 and 10-14, 1.11; bcos-pbft `Validator.cpp`, `core/
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from fiscotool.devnet.consensus_log import StoredTransactions
 from fiscotool.devnet.contracts import ExecutedBlock, Executor, LedgerStore, Pool, PooledTx
 from fiscotool.devnet.gossip import Gossip
 from fiscotool.devnet.log import NodeLog, short_hash
+from fiscotool.devnet.parts import SealerPort
 from fiscotool.devnet.proposals import ContentCache, filler, objection
 from fiscotool.ledger.errors import LedgerFormatError
 from fiscotool.pbft.effects import (
@@ -30,6 +32,7 @@ from fiscotool.pbft.effects import (
     BuildFillers,
     CommitBlock,
     Execute,
+    ExecutedRecord,
     ReleaseTransactions,
     SealRange,
     VerifyProposal,
@@ -40,14 +43,9 @@ from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.types import Digest, Height, NodeIndex
 
-__all__ = ["BlockWork", "Host", "SealerPort"]
+__all__ = ["BlockWork", "Host"]
 
-
-class SealerPort(Protocol):
-    """The sealer, as far as the core commands it."""
-
-    def set_range(self, first: int, last: int, view: int) -> None:
-        """Propose these heights from now on; `last < first`: none."""
+_PARENT_S: Final = 3.0
 
 
 class Host(Protocol):
@@ -91,6 +89,7 @@ class BlockWork:
         self.contents = ContentCache()
         self.head_lock = asyncio.Lock()
         self.executed: dict[int, ExecutedBlock] = {}
+        self._head_moved = asyncio.Event()
         self._host = host
         self._pool = pool
         self._executor = executor
@@ -100,6 +99,7 @@ class BlockWork:
         self._own_id = own_id
         self._now_ms = now_ms
         self._is_failed = False
+        self._stored: dict[bytes, int] = {}
 
     def seal(self, effect: SealRange) -> None:
         """Hand the range to the sealer."""
@@ -109,7 +109,7 @@ class BlockWork:
     def release(self, effect: ReleaseTransactions) -> None:
         """Unseal the proposal's transactions."""
         try:
-            self._pool.release(self.contents.of(effect.proposal).tx_hashes)
+            self._pool.release(self.contents.of(effect.proposal).tx_hashes, proposal=effect.proposal.digest)
         except LedgerFormatError:
             return  # Its content was never known, so nothing of it is sealed.
 
@@ -117,12 +117,19 @@ class BlockWork:
         """Tell block synchronisation."""
         self._host.on_agreed(effect.index)
 
-    def stored_transactions(self, record: VoteRecord) -> StoredTransactions | None:
-        """The transactions of a prepared proposal, for the consensus log."""
-        if record.certificate is None:
+    def stored_transactions(self, record: VoteRecord | ExecutedRecord) -> StoredTransactions | None:
+        """The transactions of a prepared or executed proposal, for the consensus log; None when there is nothing new to store."""
+        if isinstance(record, ExecutedRecord):
+            proposal = record.proposal
+        elif record.certificate is None:
             return None
-        txs = self._transactions(record.certificate.proposal)
-        return None if txs is None else StoredTransactions(record.index, record.digest, tuple(tx.raw for tx in txs))
+        else:
+            proposal = record.certificate.proposal
+        txs = self._transactions(proposal)
+        if not txs or proposal.digest in self._stored:
+            return None
+        self._stored[proposal.digest] = proposal.index
+        return StoredTransactions(proposal.index, proposal.digest, tuple(tx.raw for tx in txs))
 
     def _transactions(self, proposal: Proposal) -> list[PooledTx] | None:
         try:
@@ -132,19 +139,30 @@ class BlockWork:
         txs = [tx for tx in found if tx is not None]
         return txs if len(txs) == len(found) else None
 
-    def verify(self, effect: VerifyProposal) -> None:
+    def verify(self, effect: VerifyProposal, *, is_patient_enough: bool = False) -> None:
         """Answer at once when all transactions are here, else after fetching them."""
         proposal = effect.proposal
         try:
             content = self.contents.of(proposal)
             reason = objection(proposal, content, self._store.config)
+            if reason and proposal.index > self._store.height + 1 and not is_patient_enough:
+                # The block before it may change what is in force (sealers, limits): judge when that block is in the ledger.
+                self._host.keep(self._verify_after_parent(effect))
+                return
         except LedgerFormatError as problem:
             self._verified(proposal, str(problem))
             return
         if reason or not self._pool.missing(content.tx_hashes):
-            self._verified(proposal, reason or self._pool.check_sealable(content.tx_hashes))
+            self._verified(proposal, reason or self._pool.check_sealable(content.tx_hashes, number=proposal.index))
         else:
             self._host.keep(self._fetch_and_verify(proposal, content.tx_hashes, effect.source))
+
+    async def _verify_after_parent(self, effect: VerifyProposal) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PARENT_S):
+                while self._store.height + 1 < effect.proposal.index:
+                    await self._head_moved.wait()
+        self.verify(effect, is_patient_enough=True)
 
     async def _fetch_and_verify(self, proposal: Proposal, tx_hashes: Sequence[bytes], source: NodeIndex) -> None:
         """Ask the source first, then the other sealers together; each round takes at most 500 ms."""
@@ -156,7 +174,9 @@ class BlockWork:
             if missing:
                 await asyncio.gather(*(self._gossip.fetch(node_id, missing) for node_id in targets))
         missing = self._pool.missing(tx_hashes)
-        self._verified(proposal, f"{len(missing)} transactions are unknown" if missing else self._pool.check_sealable(tx_hashes))
+        self._verified(
+            proposal, f"{len(missing)} transactions are unknown" if missing else self._pool.check_sealable(tx_hashes, number=proposal.index)
+        )
 
     def _verified(self, proposal: Proposal, reason: str) -> None:
         if reason:
@@ -164,7 +184,7 @@ class BlockWork:
                 "CONSENSUS][PBFT", "verify proposal failed", reqHash=short_hash(proposal.digest), reqIndex=proposal.index, msg=reason
             )
         else:
-            self._pool.mark_sealed(self.contents.of(proposal).tx_hashes)
+            self._pool.mark_sealed(self.contents.of(proposal).tx_hashes, number=proposal.index, proposal=proposal.digest)
         self._host.post(Verified(index=proposal.index, digest=proposal.digest, is_valid=not reason))
 
     def build_fillers(self, effect: BuildFillers) -> None:
@@ -254,6 +274,8 @@ class BlockWork:
         self._executor.on_committed(block.number)
         for number in [at for at in self.executed if at <= block.number]:
             del self.executed[number]
+        for digest in [digest for digest, at in self._stored.items() if at <= block.number]:
+            del self._stored[digest]
         self._log.info(
             "CONSENSUS][PBFT][STORAGE][METRIC",
             "commitStableCheckPoint success",
@@ -263,6 +285,8 @@ class BlockWork:
             timeCost=took_ms,
             commitPerTx=took_ms // max(1, len(block.txs)),
         )
+        moved, self._head_moved = self._head_moved, asyncio.Event()
+        moved.set()
         self._host.on_block(block)
         rules, me = self._host.rules()
         self._host.post(

@@ -69,17 +69,20 @@ class Pool(Protocol):
     def admit(self, raw: bytes) -> PooledTx:
         """Decode, verify the signature, check ids, nonce and block limit, and take in. Raises AdmissionError."""
 
-    def admit_gossip(self, raws: Iterable[bytes]) -> list[PooledTx]:
-        """Take in what a peer pushed: invalid ones and duplicates are dropped and counted, the new ones returned."""
+    def admit_gossip(self, raws: Iterable[bytes], *, is_needed: bool = False) -> list[PooledTx]:
+        """Take in what a peer pushed: invalid ones and duplicates are dropped and counted, the new ones returned.
+
+        `is_needed`: a proposal or a vote waits for these, so a full pool takes them too.
+        """
 
     def seal(self, limit: int) -> list[PooledTx]:
         """Up to `limit` unsealed transactions, system transactions first, marked as sealed."""
 
-    def mark_sealed(self, tx_hashes: Iterable[bytes]) -> None:
-        """A proposal with these was accepted: do not seal them into another."""
+    def mark_sealed(self, tx_hashes: Iterable[bytes], *, number: int = 0, proposal: bytes = b"") -> None:
+        """The proposal with this height and digest was accepted: do not seal its transactions into another."""
 
-    def release(self, tx_hashes: Iterable[bytes]) -> None:
-        """The proposal was dropped: they may be sealed again."""
+    def release(self, tx_hashes: Iterable[bytes], *, proposal: bytes = b"") -> None:
+        """The proposal was dropped: they may be sealed again, but for those that are in a newer one by now."""
 
     def missing(self, tx_hashes: Iterable[bytes]) -> list[bytes]:
         """Those not in the pool."""
@@ -87,8 +90,8 @@ class Pool(Protocol):
     def get(self, tx_hash: bytes) -> PooledTx | None:
         """The transaction, sealed or not."""
 
-    def check_sealable(self, tx_hashes: Sequence[bytes]) -> str:
-        """Why a proposal with these must not be accepted (unknown, already on chain, twice), or an empty text."""
+    def check_sealable(self, tx_hashes: Sequence[bytes], *, number: int = 0) -> str:
+        """Why a proposal with these at this height must not be accepted (unknown, on chain, twice, in a lower one), or an empty text."""
 
     def on_committed(self, number: int, tx_hashes: Sequence[bytes]) -> None:
         """Block `number` is durable: remove its transactions, remember nonces, drop what its block limit has expired."""

@@ -26,6 +26,7 @@ from fiscotool.pbft.effects import (
     CommitBlock,
     Effect,
     Execute,
+    ExecutedRecord,
     Persist,
     Reject,
     ReleaseTransactions,
@@ -78,8 +79,8 @@ class Worker(Protocol):
     def agreed(self, effect: AgreedIndex) -> None:
         """Tell block synchronisation."""
 
-    def stored_transactions(self, record: VoteRecord) -> StoredTransactions | None:
-        """The transactions that must be durable together with this vote."""
+    def stored_transactions(self, record: VoteRecord | ExecutedRecord) -> StoredTransactions | None:
+        """The transactions that must be durable together with this record."""
 
 
 class Witness(Protocol):
@@ -172,10 +173,9 @@ class Driver:
                 self._apply(effect)
 
     def _persist(self, effect: Persist) -> None:
-        if isinstance(effect.record, VoteRecord):
-            stored = self._worker.stored_transactions(effect.record)
-            if stored is not None:
-                self._writer.append(stored)
+        stored = self._worker.stored_transactions(effect.record)
+        if stored is not None:
+            self._writer.append(stored)
         self._barrier = self._writer.append(effect.record)
 
     def _apply(self, effect: Effect) -> None:

@@ -2,7 +2,8 @@
 
 Rule 1. Every consensus message is signed over H(packet type ‖ payload), so a Prepare cannot be replayed as a Commit. Upstream signs
         without the packet type and leaves 0x5-0x8 unsigned (FIB-134); `WireQuirk.TYPE_UNSIGNED` brings the first back.
-Rule 2. A Prepare also signs H(view ‖ digest): a quorum of these is the prepared proof. `Quirk.PROOF_WITHOUT_VIEW`: the digest alone (H4).
+Rule 2. A Prepare also signs H(view ‖ height ‖ digest): a quorum of these is the prepared proof.
+        `Quirk.PROOF_WITHOUT_VIEW`: the digest alone (H4).
 Rule 3. A CheckPoint also signs the block hash: a quorum of these is the block's signature list.
 Rule 4. Everything nested is verified: proofs in view changes, and in a NewView each view change over its own content.
 Rule 5. A signature must recover to the sealer's key with its own v: whoever later checks a proof by recovery agrees with us.
@@ -57,14 +58,14 @@ class Envelope:
     def _signed_hash(self, packet_type: int, payload: bytes) -> bytes:
         return keccak256(packet_type.to_bytes(4, "big") + payload if self._is_type_signed else payload)
 
-    def proof_hash(self, view: int, digest: bytes) -> bytes:
+    def proof_hash(self, view: int, index: int, digest: bytes) -> bytes:
         """What a Prepare's second signature covers."""
-        return keccak256(view.to_bytes(8, "big") + digest) if self._is_view_in_proof else digest
+        return keccak256(view.to_bytes(8, "big") + index.to_bytes(8, "big") + digest) if self._is_view_in_proof else digest
 
     def sign(self, message: Message, now_ms: int) -> tuple[Message, bytes]:
         """The message with its signatures filled in, as this replica hears it, and the RawMessage bytes the others get."""
         if isinstance(message, Prepare):
-            message = replace(message, signature=self._key.sign(self.proof_hash(message.view, message.digest)))
+            message = replace(message, signature=self._key.sign(self.proof_hash(message.view, message.index, message.digest)))
         elif isinstance(message, CheckPoint):
             message = replace(message, signature=self._key.sign(message.digest))
         packet_type = packet_type_of(message)
@@ -105,8 +106,8 @@ class Envelope:
 
     def _check_nested(self, message: Message, sealers: Sequence[bytes]) -> None:
         match message:
-            case Prepare(view=view, digest=digest, sender=sender, signature=signature):
-                self._check(sealers, sender, self.proof_hash(view, digest), signature)
+            case Prepare(view=view, index=index, digest=digest, sender=sender, signature=signature):
+                self._check(sealers, sender, self.proof_hash(view, index, digest), signature)
             case CheckPoint(digest=digest, sender=sender, signature=signature):
                 self._check(sealers, sender, digest, signature)
             case ViewChange(prepared=prepared):
@@ -123,6 +124,7 @@ class Envelope:
                 pass
 
     def _check_certificate(self, certificate: PreparedCertificate, sealers: Sequence[bytes]) -> None:
-        expected = self.proof_hash(certificate.view, certificate.proposal.digest)
+        proposal = certificate.proposal
+        expected = self.proof_hash(certificate.view, proposal.index, proposal.digest)
         for index, signature in certificate.signatures:
             self._check(sealers, index, expected, signature)

@@ -90,7 +90,7 @@ class Gossip:
                 "warning", "bad transactions", "TXPOOL", "a peer sent what is no list of transactions", peer=node_id.hex()[:8]
             )
             return
-        if self._pool.admit_gossip(message.transactions):
+        if self._pool.admit_gossip(message.transactions, is_needed=module == Module.TXS_SYNC and message.id in self._waiting):
             self._on_new()
         waiting = self._waiting.get(message.id) if module == Module.TXS_SYNC else None
         if waiting is not None and not waiting.done():

@@ -43,6 +43,11 @@ class SignedOutgoing:
         """Index and node id of every other sealer."""
         return [(NodeIndex(index), node_id) for index, node_id in enumerate(self._sealers()) if node_id != self._own_id]
 
+    def own_index(self) -> NodeIndex | None:
+        """This replica's index, or None when it is not a sealer."""
+        ids = list(self._sealers())
+        return NodeIndex(ids.index(self._own_id)) if self._own_id in ids else None
+
     def deliver(self, to: bytes, data: bytes) -> None:
         """Send signed bytes to a node; it is no error when it is not connected."""
         self._peers.send(to, Module.PBFT, data)

@@ -65,8 +65,9 @@ class PeerView:
 class BlockSync:
     """Keeps this node's ledger up with its peers.
 
-    `apply_block(raw, node_id)` checks and writes one block and says whether it was good; `on_change` is called when what the core wants
-    to know of peers may have changed; `on_target(n)` when blocks up to `n` are being fetched.
+    `apply_block(raw, number)` checks and writes one block and says whether it was good; `on_change` is called when what the core wants
+    to know of peers may have changed; `on_target(n)` when blocks up to `n` are being fetched; `claimed` is what this node says of its
+    head, `serve` the encoded block it gives to others.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class BlockSync:
         on_change: Callable[[], None],
         on_target: Callable[[int], None],
         claimed: Callable[[], tuple[int, bytes]],
+        serve: Callable[[int], bytes],
     ) -> None:
         self.peers: dict[bytes, PeerView] = {}
         self.agreed = store.height
@@ -93,6 +95,7 @@ class BlockSync:
         self._on_change = on_change
         self._on_target = on_target
         self._claimed = claimed
+        self._serve_block = serve
         self._downloaded: dict[int, tuple[bytes, bytes]] = {}
         self._wake = asyncio.Event()
         self._told_height = -1
@@ -242,7 +245,7 @@ class BlockSync:
         blocks: list[bytes] = []
         size_bytes = 0
         for number in range(max(start, 1), min(start + max(0, min(size, _SHARD_BLOCKS)), self._store.height + 1)):
-            blocks.append(self._store.encoded_block(number))
+            blocks.append(self._serve_block(number))
             size_bytes += len(blocks[-1])
             if size_bytes > _RESPONSE_BYTES_MAX:
                 break

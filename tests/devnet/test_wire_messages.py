@@ -47,7 +47,7 @@ def envelope(k: int, *wire_quirks: WireQuirk, quirks: frozenset[Quirk] = frozens
 
 
 def proof(view: int = 2, digest: Digest = D, signers: tuple[int, ...] = (0, 1, 2)) -> PreparedCertificate:
-    signatures = tuple((NodeIndex(k), KEYS[k].sign(envelope(k).proof_hash(view, digest))) for k in signers)
+    signatures = tuple((NodeIndex(k), KEYS[k].sign(envelope(k).proof_hash(view, 7, digest))) for k in signers)
     return PreparedCertificate(view=View(view), proposal=replace(PROPOSAL, data=b"", digest=digest), signatures=signatures)
 
 

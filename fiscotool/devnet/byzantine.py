@@ -1,0 +1,175 @@
+"""Nodes that misbehave on purpose, so that what judges a chain can be shown to say no.
+
+A wrapper around an honest node: its core, its disk and its keys work as always; what leaves is bent here. Kinds:
+
+    equivocate    as leader it sends one peer another block than the others, and then votes for whatever each peer votes for
+    double-sign   it votes and signs checkpoints for two hashes, and votes for whatever each peer votes for
+    drop-commits  its Commits never leave
+    forge-block   blocks it serves, by RPC and to synchronising peers, are not those of the chain
+    lie-height    it says it is 100 blocks higher than it is, by RPC and to its peers
+
+Theory. Voting for whatever each peer votes for is the strongest thing a Byzantine voter can do without delaying messages: f of these cannot
+make two honest replicas commit different blocks, because two quorums share an honest one; f+1 can, and with an equivocating leader do.
+
+Sources: Castro & Liskov, OSDI'99, section 4.5.1; Clement et al., "Making BFT systems tolerate Byzantine faults", NSDI'09.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final, cast
+
+from fiscotool.devnet.contracts import LedgerReader, NodeFacade
+from fiscotool.devnet.log import NodeLog
+from fiscotool.devnet.outgoing import SignedOutgoing
+from fiscotool.ledger.block3 import decode_block, encode_block
+from fiscotool.ledger.crypto import keccak256
+from fiscotool.ledger.header3 import BlockHeader, hash_header
+from fiscotool.pbft.messages import CheckPoint, Commit, Message, Prepare, PrePrepare
+from fiscotool.pbft.types import Digest, NodeIndex
+
+__all__ = ["Bent", "announce", "bent_facade", "claimed_height", "forged_block"]
+
+LIE_BLOCKS: Final = 100
+"""How much higher than it is `lie-height` says to be."""
+
+_REMEMBERED_MAX: Final = 4096
+_Vote = Prepare | Commit | CheckPoint
+
+
+def announce(node_log: NodeLog, kind: str) -> None:
+    """The banner in the log."""
+    node_log.warning("FISCOTOOL][BYZANTINE", f"######## this node misbehaves on purpose: {kind} ########", kind=kind)
+
+
+def twin_of(proposed: PrePrepare) -> PrePrepare:
+    """The same block one millisecond later: equally valid, with another hash."""
+    block = decode_block(proposed.proposal.data)
+    header = replace(block.header, timestamp_ms=block.header.timestamp_ms + 1)
+    digest = Digest(hash_header(header))
+    proposal = replace(proposed.proposal, digest=digest, data=encode_block(replace(block, header=header)))
+    return replace(proposed, digest=digest, proposal=proposal)
+
+
+class Bent:
+    """The way out of a misbehaving node (`driver.Outgoing`). `kind` is one of the first three."""
+
+    def __init__(self, straight: SignedOutgoing, kind: str) -> None:
+        self.kind = kind
+        self._straight = straight
+        self._voted: dict[tuple[type, int, int, int], bytes] = {}
+
+    def broadcast(self, message: Message) -> Message:
+        """What an honest node would send, bent."""
+        if self.kind == "drop-commits" and isinstance(message, Commit):
+            return self._straight.sign(message)[0]
+        if self.kind == "equivocate" and isinstance(message, PrePrepare) and not message.proposal.is_filler:
+            return self._equivocate(message)
+        if isinstance(message, (Prepare, Commit, CheckPoint)):
+            if self.kind == "double-sign":
+                self._straight.broadcast(replace(message, digest=Digest(keccak256(message.digest)), **_unsigned(message)))
+            for index, _ in self._straight.others():
+                self._remember(message, index, message.digest)
+        return self._straight.broadcast(message)
+
+    def send(self, to: NodeIndex, message: Message) -> None:
+        """To one sealer, as always."""
+        self._straight.send(to, message)
+
+    def _equivocate(self, proposed: PrePrepare) -> Message:
+        signed, data = self._straight.sign(proposed)
+        _, twin = self._straight.sign(twin_of(proposed))
+        others = self._straight.others()
+        for position, (_, node_id) in enumerate(others):
+            is_chosen = position == proposed.index % len(others)
+            self._straight.deliver(node_id, data if is_chosen else twin)
+        return signed
+
+    def on_heard(self, message: Message) -> None:
+        """A vote of a peer: give it ours for the same hash, unless it has that already."""
+        if self.kind not in {"equivocate", "double-sign"} or not isinstance(message, (Prepare, Commit, CheckPoint)):
+            return
+        if self._is_remembered(message):
+            return
+        own = self._straight.own_index()
+        if own is not None:
+            self._remember(message, message.sender, message.digest)
+            self._straight.send(message.sender, replace(message, sender=own, **_unsigned(message)))
+
+    def _key(self, message: _Vote, peer: int) -> tuple[type, int, int, int]:
+        # A checkpoint binds its height whatever the view; the other votes bind height and view.
+        return (type(message), message.index, 0 if isinstance(message, CheckPoint) else message.view, peer)
+
+    def _is_remembered(self, message: _Vote) -> bool:
+        return self._voted.get(self._key(message, message.sender)) == message.digest
+
+    def _remember(self, message: _Vote, peer: int, digest: bytes) -> None:
+        self._voted[self._key(message, peer)] = digest
+        if len(self._voted) > _REMEMBERED_MAX:
+            del self._voted[next(iter(self._voted))]
+
+
+def _unsigned(message: _Vote) -> dict[str, Any]:
+    return {} if isinstance(message, Commit) else {"signature": b""}
+
+
+def forged_header(header: BlockHeader) -> BlockHeader:
+    """A header with another state root, and signatures that were made for the right one."""
+    if header.number == 0:
+        return header
+    return replace(header, state_root=keccak256(b"forged" + header.state_root))
+
+
+def forged_block(raw: bytes) -> bytes:
+    """A block as `forge-block` serves it to peers."""
+    block = decode_block(raw)
+    return encode_block(replace(block, header=forged_header(block.header)))
+
+
+def claimed_height(kind: str, height: int) -> int:
+    """The height a node of this kind tells its peers."""
+    return height + LIE_BLOCKS if kind == "lie-height" else height
+
+
+class _Delegate:
+    """Everything not bent is the honest one's."""
+
+    def __init__(self, honest: Any, kind: str) -> None:
+        self._honest = honest
+        self._kind = kind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._honest, name)
+
+
+class _BentLedger(_Delegate):
+    """A ledger as forge-block or lie-height shows it by RPC."""
+
+    @property
+    def height(self) -> int:
+        """The claimed height."""
+        return claimed_height(self._kind, int(self._honest.height))
+
+    def header(self, number: int) -> Any:
+        """The forged header."""
+        header = self._honest.header(number)
+        return forged_header(header) if self._kind == "forge-block" and header is not None else header
+
+
+class BentFacade(_Delegate):
+    """A node as its RPC sees it when it lies (`contracts.NodeFacade`)."""
+
+    @property
+    def ledger(self) -> LedgerReader:
+        """The bent ledger."""
+        return cast("LedgerReader", _BentLedger(self._honest.ledger, self._kind))
+
+    def consensus_status(self) -> Any:
+        """The status with the claimed height."""
+        told = self._honest.consensus_status()
+        return replace(told, height=claimed_height(self._kind, told.height))
+
+
+def bent_facade(honest: NodeFacade, kind: str) -> NodeFacade:
+    """The facade for this kind of misbehaviour; the honest one where RPC is not concerned."""
+    return cast("NodeFacade", BentFacade(honest, kind)) if kind in {"forge-block", "lie-height"} else honest

@@ -1,0 +1,83 @@
+"""The node as its RPC sees it: reads of ledger, pool and replica, and the way in for transactions.
+
+Sources: spec 3.x 2.4; bcos-pbft `PBFTImpl::asyncGetConsensusStatus`; recordings v3/OBSERVED.md section 4 (connectedNodeList is a count).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fiscotool.devnet.contracts import ConsensusStatus, Executor, LedgerReader, PeerStatus, Pool
+from fiscotool.devnet.node import Node
+from fiscotool.devnet.settings import Settings
+from fiscotool.pbft.state import status
+
+__all__ = ["Facade"]
+
+_NOT_A_SEALER: Final = 2**64 - 1
+
+
+class Facade:
+    """A node's face (`contracts.NodeFacade`)."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    @property
+    def ledger(self) -> LedgerReader:
+        """Durable data."""
+        return self._node.parts.store
+
+    @property
+    def executor(self) -> Executor:
+        """For call and eth_call."""
+        return self._node.parts.executor
+
+    @property
+    def pool(self) -> Pool:
+        """For pending counts and lookups."""
+        return self._node.parts.pool
+
+    @property
+    def node_id(self) -> bytes:
+        """64-byte public key."""
+        return self._node.node_id
+
+    @property
+    def settings(self) -> Settings:
+        """The node's parsed configuration."""
+        return self._node.settings
+
+    def consensus_status(self) -> ConsensusStatus:
+        """A consistent snapshot of the replica."""
+        told = status(self._node.driver.state)
+        return ConsensusStatus(
+            node_index=_NOT_A_SEALER if told.me is None else int(told.me),
+            leader_index=int(told.leader),
+            faulty_weight_max=int(told.faulty_weight_max),
+            quorum_weight=int(told.quorum_weight),
+            is_sealer=told.me is not None,
+            height=int(told.height),
+            head_hash=told.block_hash,
+            timeout=told.in_timeout,
+            change_cycle=told.change_cycle,
+            view=int(told.view),
+            connected_count=len(self._node.peers.connected) + 1,
+        )
+
+    def sync_status(self) -> tuple[bool, int, bytes]:
+        """(is syncing, highest known height, its hash)."""
+        return self._node.sync.is_syncing, self._node.sync.highest, self._node.sync.highest_hash
+
+    def peers(self) -> list[PeerStatus]:
+        """Connected peers that have told their height."""
+        found: list[PeerStatus] = []
+        for node_id, link in self._node.peers.connected.items():
+            view = self._node.sync.peers.get(node_id)
+            height, head_hash, genesis_hash = (view.number, view.head_hash, view.genesis_hash) if view else (0, b"", b"")
+            found.append(PeerStatus(node_id, link.p2p_id, link.endpoint, height, head_hash, genesis_hash))
+        return found
+
+    async def submit(self, raw: bytes, *, wait: bool) -> bytes:
+        """Admit and gossip a transaction. Raises AdmissionError."""
+        return await self._node.submit(raw, wait=wait)

@@ -1,0 +1,122 @@
+"""Four real nodes in one loop: real core, real TLS links, real consensus log; only transactions and blocks are kept in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fiscotool.chain.model import Chain
+from fiscotool.devnet.der import certificate_of
+from fiscotool.devnet.links import Identity
+from fiscotool.devnet.log import NodeLog
+from fiscotool.devnet.node import Node
+from fiscotool.devnet.settings import read_settings
+from fiscotool.ledger.crypto import KeyPair
+from tests.devnet.chains import make_chain
+from tests.devnet.fakes import MemoryLedger, memory_parts
+
+
+class Cluster:
+    def __init__(self, chain: Chain, **changes: Any) -> None:
+        self.chain = chain
+        self.settings = [
+            replace(read_settings(home.directory / "config.ini", home.directory / "config.genesis"), **changes) for home in chain.nodes
+        ]
+        self.keys = [KeyPair.from_pem(settings.private_key.read_bytes()) for settings in self.settings]
+        self.ledgers: dict[int, Any] = {}
+        self.nodes: dict[int, Node] = {}
+        self.fatal: list[tuple[int, str]] = []
+
+    async def start(self, k: int, **changes: Any) -> Node:
+        settings = replace(self.settings[k], **changes)
+        parts = memory_parts(self.keys[k].node_id, [key.node_id for key in self.keys])
+        if k in self.ledgers:
+            parts.store.blocks = self.ledgers[k].blocks  # type: ignore[attr-defined]
+        self.ledgers[k] = parts.store
+        identity = Identity(
+            key=self.keys[k],
+            group_id=settings.group_id,
+            chain_id=settings.chain_id,
+            genesis_hash=parts.store.genesis_hash,
+            certificate=certificate_of(settings.node_cert),
+            listen_port=settings.p2p.port,
+            message_bytes_max=settings.message_bytes_max,
+        )
+        node = Node(settings, parts, identity, NodeLog(settings.log_path), on_fatal=lambda reason: self.fatal.append((k, reason)))
+        self.nodes[k] = node
+        await node.start()
+        return node
+
+    async def stop(self, *which: int) -> None:
+        for k in which or list(self.nodes):
+            await self.nodes.pop(k).stop()
+
+    def hashes(self, k: int) -> list[bytes]:
+        ledger: MemoryLedger = self.ledgers[k]
+        return [header.parents[0][1] for header, _ in ledger.blocks[1:]] + [ledger.head_hash]
+
+    def views(self) -> list[tuple[int, bool]]:
+        return [(node.driver.state.view, node.driver.state.in_timeout) for node in self.nodes.values()]
+
+    def agree(self) -> bool:
+        """Whether all ledgers are prefixes of the longest one."""
+        longest = max((self.hashes(k) for k in self.ledgers), key=len)
+        return all(self.ledgers[k].head_hash in longest for k in self.ledgers)
+
+
+async def until(condition: Callable[[], object], what: str, within_s: float = 12.0) -> None:
+    deadline_s = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline_s, what
+        await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Chain:
+    return make_chain(tmp_path / "nodes", 4)
+
+
+@contextmanager
+def _unused() -> Iterator[None]:
+    yield
+
+
+def play(chain: Chain, scenario: Callable[[Cluster], Awaitable[None]], **changes: Any) -> None:
+    async def main() -> None:
+        cluster = Cluster(chain, **changes)
+        try:
+            await scenario(cluster)
+        finally:
+            await cluster.stop()
+
+    asyncio.run(main())
+
+
+async def start_all(cluster: Cluster, **changes: Any) -> None:
+    for k in range(4):
+        await cluster.start(k, **changes)
+    await until(lambda: all(not late for _, late in cluster.views()), "all nodes reach a view")
+
+
+def test_four_nodes_commit_the_same_blocks(chain: Chain) -> None:
+    async def scenario(cluster: Cluster) -> None:
+        await start_all(cluster)
+        assert {view for view, _ in cluster.views()} == {3}, "a fresh chain meets in view 3, as a real one does"
+        began_s = time.monotonic()
+        for number in range(50):
+            await cluster.nodes[number % 4].submit(b"tx %d" % number, wait=False)
+        receipt = await asyncio.wait_for(cluster.nodes[0].submit(b"the last", wait=True), 10)
+        assert receipt == b"receipt"
+        assert time.monotonic() - began_s < 5
+        await until(lambda: all(node.parts.pool.total_count == 0 for node in cluster.nodes.values()), "all pools are empty")
+        await until(lambda: len({cluster.ledgers[k].head_hash for k in range(4)}) == 1, "all ledgers are equal")
+        assert sum(len(txs) for _, txs in cluster.ledgers[2].blocks) == 51
+
+    play(chain, scenario)
