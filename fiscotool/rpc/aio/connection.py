@@ -76,7 +76,7 @@ Done = Callable[[Outcome], None]
 class HttpConnection(asyncio.Protocol):
     """A connection that was made. `is_free`: another exchange may begin."""
 
-    __slots__ = ("_body", "_complete", "_done", "_parser", "_parts", "_size_bytes", "_transport", "is_open")
+    __slots__ = ("_body", "_complete", "_done", "_parser", "_parts", "_size_bytes", "_stays", "_transport", "is_open")
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -85,6 +85,7 @@ class HttpConnection(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._size_bytes = 0
         self._complete = False
+        self._stays = True
         self.is_open = False
 
     @property
@@ -142,7 +143,7 @@ class HttpConnection(asyncio.Protocol):
         self._parts.clear()
         self._complete = False
         self._size_bytes = 0
-        if not self._parser.should_keep_alive():
+        if not self._stays:
             self.is_open = False
             if self._transport is not None:
                 self._transport.close()
@@ -158,8 +159,9 @@ class HttpConnection(asyncio.Protocol):
         self._size_bytes += len(body)
 
     def on_message_complete(self) -> None:
-        """The answer is whole."""
+        """The answer is whole. The parser knows only now whether the connection stays."""
         self._complete = True
+        self._stays = self._parser.should_keep_alive()
 
 
 async def connect(address: Address) -> HttpConnection:

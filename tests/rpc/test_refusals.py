@@ -1,0 +1,73 @@
+"""Every documented error code has a class that says what it means (spec 3.x 2.5; bcos-protocol TransactionStatus.h)."""
+
+from __future__ import annotations
+
+import pytest
+
+from fiscotool.errors import ExitCode, Refused
+from fiscotool.rpc.refusals import ExecutionFailed, KnownRefusal
+from fiscotool.rpc.refusing import BY_CODE, BY_NAME, essence, refusal
+from fiscotool.rpc.status import TransactionStatus, status_name
+
+DOCUMENTED = [-32700, -32600, -32601, -32602, -32603, *range(-32005, -31999), -1, *range(3001, 3011), *range(10000, 10016)]
+
+
+@pytest.mark.parametrize("code", DOCUMENTED)
+def test_every_documented_code_has_its_own_class(code: int) -> None:
+    kind = BY_CODE[code]
+    assert code == kind.CODE
+    problem = refusal(code, "what the node said", node="node1", method="sendTransaction")
+    assert type(problem) is kind
+    assert problem.code == code
+    assert problem.exit_code is ExitCode.RPC
+    assert problem.message.startswith(f"node1 refused sendTransaction with 'what the node said' (code {code}): ")
+    assert kind.__doc__
+    assert problem.hint == kind.NEXT
+
+
+def test_no_two_codes_share_a_class() -> None:
+    assert len(set(BY_CODE.values())) == len(BY_CODE) == len(DOCUMENTED)
+
+
+@pytest.mark.parametrize("status", [status for status in TransactionStatus if status >= 10000])
+def test_pool_statuses_are_known_by_name_on_the_ethereum_port(status: TransactionStatus) -> None:
+    kind = BY_NAME[status_name(status)]
+    assert status == kind.CODE
+    assert type(refusal(-32603, status_name(status), node="", method="", is_ethereum=True)) is kind
+
+
+def test_general_codes_of_the_ethereum_port_are_not_taken_for_native_ones() -> None:
+    assert type(refusal(-32000, "filter not found", node="", method="", is_ethereum=True)) is Refused
+    assert type(refusal(-32601, "Method not found", node="", method="", is_ethereum=True)) is BY_CODE[-32601]
+
+
+def test_a_failed_call_carries_what_it_returned() -> None:
+    problem = refusal(16, "", node="node0", method="eth_call", data="0x08c379a0", is_ethereum=True)
+    assert isinstance(problem, ExecutionFailed)
+    assert problem.data == "0x08c379a0"
+    assert "RevertInstruction" in problem.message
+
+
+def test_an_unknown_code_is_a_plain_refusal() -> None:
+    problem = refusal(-40404, "new in 3.99", node="node0", method="getBlockNumber")
+    assert type(problem) is Refused
+    assert not isinstance(problem, KnownRefusal)
+    assert "new in 3.99" in problem.message
+
+
+def test_the_sentence_in_a_cpp_diagnostic_is_found() -> None:
+    text = "/src/x.cpp(514): Throw in function void f()\nDynamic exception type: boost::wrapexcept<X>\nstd::exception::what: Chain ID mismatch!\n"
+    assert essence(text) == "Chain ID mismatch!"
+    assert essence("a\x1b[31mb\n\n c") == "a [31mb c"
+    assert len(essence("x" * 5000)) < 400
+
+
+def test_status_names_are_fiscos() -> None:
+    assert [status_name(code) for code in (0, 16, 10002, 10012, 10014, 777)] == [
+        "None",
+        "RevertInstruction",
+        "TxPoolIsFull",
+        "OverFlowValue",
+        "SenderNoEOA",
+        "777",
+    ]
