@@ -113,8 +113,12 @@ def send_native(view: ChainView, text: str, *, chain_id: str, needs_proof: bool,
             shown |= {"receiptProof": proof, "txReceiptProof": proof}
         return shown
 
+    def on_admitted() -> None:
+        pooled = view.facade.pool.get(tx_hash)
+        if pooled is not None:
+            view.remember_sender(tx_hash, pooled.sender)
+
     promise = await_submission(view, raw, wait=True, shape=shape)
-    pooled = view.facade.pool.get(tx_hash)
-    if pooled is not None:
-        view.remember_sender(tx_hash, pooled.sender)
+    # The submission has had its first step by then, so the pool has recovered the sender: once is enough.
+    asyncio.get_running_loop().call_soon(on_admitted)
     return promise
