@@ -10,7 +10,8 @@ clock, so a simulator, a model checker and a log can all use them.
     lock          once a height is agreed in view u, no certificate for another digest exists in a later view
     order         blocks are written in order, each with distinct checkpoint signers of a quorum
     monotone      height and view do not go back within a life; out of timeout, to_view is view; change_cycle is at most 10
-    new-view      a NewView that a correct leader issues follows from a quorum of distinct view changes
+    new-view      a NewView that a correct replica issues or enters follows from a quorum of distinct view changes
+    local         what one replica may do in one step, whatever the others did: `local_properties`
 
 Sources: Castro & Liskov, OSDI'99, section 4.5.1; spec 3.x 1.17; Howard et al., pbft-tlaplus `CommittedInv` (the lock property).
 """
@@ -20,6 +21,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fiscotool.pbft.effects import Broadcast, CommitBlock, Effect
+from fiscotool.pbft.events import Event, Received
+from fiscotool.pbft.local_properties import local_violations
 from fiscotool.pbft.messages import CheckPoint, Commit, NewView, Prepare
 from fiscotool.pbft.quorum import quorum_weight, weight_of
 from fiscotool.pbft.rules import Rules
@@ -47,10 +50,13 @@ class History:
     results: dict[tuple[str, Height], Digest] = field(default_factory=dict)
     certified: dict[tuple[Height, View, Rules], Digest] = field(default_factory=dict)
 
-    def check(self, node: str, before: ReplicaState, after: ReplicaState, effects: tuple[Effect, ...]) -> list[Violation]:
+    def check(self, node: str, before: ReplicaState, event: Event, after: ReplicaState, effects: tuple[Effect, ...]) -> list[Violation]:
         """Violations shown by this step of `node`; `node` is the same name after a restart."""
         assert before is not None
         found = _monotone(node, before, after)
+        found += [Violation(rule, node, height, text) for rule, height, text in local_violations(before, event, after, effects)]
+        if isinstance(event, Received) and isinstance(event.message, NewView) and after.view > before.view:
+            found += _new_view(node, before, event.message)
         for effect in effects:
             if isinstance(effect, CommitBlock):
                 found += _order(node, before, after, effect)

@@ -161,7 +161,7 @@ class Cluster:
         self.step_count += 1
         node = f"node{replica.index}"
         if replica.index not in self.strategies:
-            self.violations += self.history.check(node, before, after, effects)
+            self.violations += self.history.check(node, before, event, after, effects)
         for listener in self.listeners:
             listener(node, event, before, after, effects)
         for effect in effects:

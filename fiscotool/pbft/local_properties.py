@@ -1,0 +1,143 @@
+"""What one correct replica may do in one step, judged from that step alone.
+
+Written a second time and differently from the handlers on purpose: a rule that is wrong in the handlers is not wrong here too.
+
+    durable   votes and results are made durable before the message that depends on them
+    leader    a pre-prepare that is accepted comes from the leader of its height and view, or from a NewView
+    locked    a replica locked on one block accepts another only with a NewView that shows a later certificate for it
+    executed  only the next height is executed; a pulled proposal's result is signed only when f+1 checkpoints name it
+    joined    a replica that follows others' view changes has f+1 weight for one view
+    recovered a view is recovered by answers of a quorum of others that name it
+    timer     the view timer runs T * 1.5**min(k, 10); nobody asks for a view while executing
+
+Sources: spec 3.x 1.8-1.12, 1.17; OSDI'99 section 4.2, 4.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fiscotool.pbft.effects import Broadcast, Effect, Execute, ExecutedRecord, Persist, SetTimer, VoteRecord
+from fiscotool.pbft.events import Event, Received, TimerFired, TimerName
+from fiscotool.pbft.messages import CheckPoint, Commit, NewView, Prepare, RecoverResponse, ViewChange
+from fiscotool.pbft.rules import Quirk
+from fiscotool.pbft.state import ReplicaState, Slot
+from fiscotool.pbft.types import Height
+
+Found = Iterator[tuple[str, Height, str]]
+"""(property, height, what was seen)."""
+
+
+def local_violations(before: ReplicaState, event: Event, after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
+    """Everything in this step that a correct replica may not do."""
+    assert before.rules.node_count > 0
+    yield from _durable(after, effects)
+    yield from _timer(before, event, after, effects)
+    if isinstance(event, Received):
+        yield from _views(before, event, after)
+    if after.slots is not before.slots:
+        yield from _accepted(before, event, after)
+    yield from _executed(before, effects)
+
+
+def _durable(after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
+    """Order of effects: what must be on disk when a message leaves."""
+    votes: dict[Height, VoteRecord] = {}
+    results: dict[Height, ExecutedRecord] = {}
+    known = {slot.height: slot for slot in after.slots}
+    assert len(known) == len(after.slots)
+    for effect in effects:
+        if isinstance(effect, Persist):
+            if isinstance(effect.record, VoteRecord):
+                votes[effect.record.index] = effect.record
+            else:
+                results[effect.record.proposal.index] = effect.record
+        if not isinstance(effect, Broadcast):
+            continue
+        message = effect.message
+        if isinstance(message, Prepare | Commit) and not after.rules.has(Quirk.AMNESIA):
+            record = votes.get(message.index)
+            is_bound = record is not None and record.digest == message.digest
+            if not is_bound or (isinstance(message, Commit) and (record is None or record.certificate is None)):
+                yield "durable", message.index, f"{type(message).__name__} left before its record"
+        elif isinstance(message, CheckPoint):
+            slot = known.get(message.index)
+            is_resent = slot is not None and slot.block_hash == message.digest
+            if not is_resent and message.index not in results:
+                yield "durable", message.index, "CheckPoint left before its record"
+
+
+def _accepted(before: ReplicaState, event: Event, after: ReplicaState) -> Found:
+    """Pre-prepares accepted in this step."""
+    old = {slot.height: slot for slot in before.slots}
+    assert after.rules.node_count > 0
+    for slot in after.slots:
+        pre = slot.pre
+        known = old.get(slot.height, Slot(slot.height))
+        if pre is None or pre is known.pre:
+            continue
+        shown = _shown(event, slot.height, pre.digest)
+        was_reproposed = known.checking is not None and known.checking.digest == pre.digest and known.checking.view == pre.view
+        leader = (slot.height // after.rules.leader_period_blocks + pre.view) % after.rules.node_count
+        if pre.sender != leader and shown is None and not was_reproposed and after.view == before.view:
+            yield "leader", slot.height, f"accepted a proposal of {pre.sender}, leader is {leader}"
+        lock = known.cert
+        if lock is not None and lock.proposal.digest != pre.digest and not was_reproposed and (shown is None or shown <= lock.view):
+            yield "locked", slot.height, f"gave up a lock of view {lock.view} in view {pre.view}"
+
+
+def _shown(event: Event, height: Height, digest: bytes) -> int | None:
+    """The view of the latest certificate for this block in the NewView that is being entered; -1 for a filler, None outside one."""
+    assert height > 0
+    if not isinstance(event, Received) or not isinstance(event.message, NewView):
+        return None
+    certs = [cert for vc in event.message.view_changes for cert in vc.prepared]
+    views = [cert.view for cert in certs if (cert.proposal.index, cert.proposal.digest) == (height, digest)]
+    return max(views, default=-1)
+
+
+def _executed(before: ReplicaState, effects: tuple[Effect, ...]) -> Found:
+    """Execution and its results."""
+    expected = before.expected
+    assert expected > 0
+    for effect in effects:
+        if isinstance(effect, Execute) and effect.proposal.index > expected + 1:
+            yield "executed", effect.proposal.index, f"executed out of order: {expected} is next"
+        if isinstance(effect, Broadcast) and isinstance(effect.message, CheckPoint):
+            message = effect.message
+            slot = next((slot for slot in before.slots if slot.height == message.index), None)
+            if slot is None or not slot.is_pulled or before.rules.has(Quirk.PULL_WITHOUT_PROOF):
+                continue
+            backers = {vote.sender for vote in slot.checkpoints if vote.digest == message.digest}
+            if sum(before.rules.weights[backer] for backer in backers) * 3 < sum(before.rules.weights):
+                yield "executed", message.index, "signed the result of a pulled proposal that less than f+1 executed"
+
+
+def _views(before: ReplicaState, event: Received, after: ReplicaState) -> Found:
+    """Joining a view change, and recovering a view."""
+    message = event.message
+    weights = before.rules.weights
+    total = sum(weights)
+    assert total > 0
+    if isinstance(message, ViewChange) and message.sender != before.me and after.to_view > before.to_view and after.view == before.view:
+        senders = {vc.sender for vc in (*before.view_changes, message) if vc.view == after.to_view}
+        if sum(weights[sender] for sender in senders) < (total - 1) // 3 + 1:
+            yield "joined", after.height, f"asked for view {after.to_view} after {sorted(senders)}"
+    if isinstance(message, RecoverResponse) and before.in_timeout and not after.in_timeout:
+        answers = {**dict(before.recoveries), message.sender: message.view}
+        backers = [sender for sender, view in answers.items() if view == after.view and sender != before.me]
+        if sum(weights[sender] for sender in backers) < total - (total - 1) // 3 or after.view == 0:
+            yield "recovered", after.height, f"recovered view {after.view} from {sorted(backers)}"
+
+
+def _timer(before: ReplicaState, event: Event, after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
+    """The view timer's length, and its patience with executions."""
+    assert after.change_cycle >= 0
+    for effect in effects:
+        if isinstance(effect, SetTimer) and effect.name is TimerName.VIEW:
+            allowed = {int(after.rules.timeout_base_ticks * 1.5 ** min(k, 10)) for k in (before.change_cycle, after.change_cycle)}
+            if effect.after_ticks not in allowed:
+                yield "timer", after.height, f"{effect.after_ticks} ticks at change cycle {after.change_cycle}"
+    is_view_timer = isinstance(event, TimerFired) and event.name is TimerName.VIEW
+    if is_view_timer and after.to_view > before.to_view and any(slot.is_executing for slot in before.slots):
+        yield "timer", after.height, "asked for a view while executing"
