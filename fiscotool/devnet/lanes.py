@@ -56,6 +56,11 @@ class Lanes:
             lane.next += 1
             yield tx_hash
 
+    def ready(self, sender: bytes) -> list[bytes]:
+        """The hashes of this sender that are ready, by nonce, sealed or not."""
+        lane = self._lanes.get(sender)
+        return [] if lane is None else [lane.held[nonce] for nonce in sorted(lane.held) if nonce < lane.next]
+
     def remove(self, sender: bytes, nonce: int, account_nonce: int) -> list[bytes]:
         """A transaction left the pool; returns the hashes that are not ready any more, because it left a gap."""
         lane = self._lanes[sender]

@@ -1,7 +1,7 @@
 """The sealer: when a leader makes a proposal, and what is in it.
 
 Rule 1. A proposal is due when as many transactions wait as a block may hold, or at least one waits and `min_seal_time_ms` has passed since
-        the later of the last proposal and the last range that does not continue the former one. It is never empty.
+        the later of the last proposal and the last range that does not extend an unfinished one. It is never empty.
 Rule 2. Heights of a range are proposed in order, each once. Nothing is proposed behind a block with a system transaction until it is
         committed: the list of sealers may be another one then.
 Rule 3. Its time stamp is above that of the last committed block and of every own earlier one.
@@ -90,18 +90,19 @@ class Sealer:
         self._node_id = node_id
         self._min_seal_time_ms = min_seal_time_ms
         self._wall_ms = wall_ms
-        self._next = 1
-        self._last = 0
+        self._next = 0
+        self._last = -1
         self._since_ms = 0
         self._wait_until = 0
         self._timestamp_ms = 0
 
     def set_range(self, first: int, last: int, now_ms: int) -> None:
         """Propose the heights `first`..`last` from now on; `last < first`: none."""
-        is_continued = first == self._last + 1 and self._next <= self._last + 1
-        if not is_continued or last < first:
+        if first != self._last + 1 or self._next > self._last:
             self._next = first
             self._since_ms = now_ms
+            # A system block that is to be proposed again was never agreed.
+            self._wait_until = min(self._wait_until, first - 1)
         self._last = last
 
     def poll(self, now_ms: int, pool: SealerPool) -> Proposal | None:
@@ -110,14 +111,11 @@ class Sealer:
         if wake_ms is None or now_ms < wake_ms:
             return None
         config = self._ledger.config
-        me = next((index for index, sealer in enumerate(config.sealers) if sealer.node_id == self._node_id), None)
-        if me is None:
-            return None
         txs = pool.seal(config.tx_count_limit)
         if not txs:
             return None
-        number = self._next
-        proposal = block_proposal(number, me, txs, config, self._timestamp())
+        number = self._number
+        proposal = block_proposal(number, self._index_in(config), txs, config, self._timestamp())
         pool.mark_sealed([tx.tx_hash for tx in txs], number=number, proposal=proposal.digest)
         self._next = number + 1
         self._since_ms = now_ms
@@ -128,10 +126,20 @@ class Sealer:
     def next_wake_ms(self, pool: SealerPool) -> int | None:
         """When `poll` may give a proposal, on the clock of `now_ms`; None until range, pool or ledger change."""
         waiting = pool.unsealed_count
-        if not waiting or self._next > self._last or self._next <= self._ledger.height or self._wait_until > self._ledger.height:
+        config = self._ledger.config
+        if not waiting or self._index_in(config) < 0 or self._number > self._last or self._wait_until > self._ledger.height:
             return None
-        is_full = waiting >= self._ledger.config.tx_count_limit
+        is_full = waiting >= config.tx_count_limit
         return self._since_ms if is_full else self._since_ms + self._min_seal_time_ms
+
+    def _index_in(self, config: ChainConfig) -> int:
+        """The own position in the list of sealers, -1 for none."""
+        return next((index for index, sealer in enumerate(config.sealers) if sealer.node_id == self._node_id), -1)
+
+    @property
+    def _number(self) -> int:
+        """The height to be proposed next: others may have brought some of the range."""
+        return max(self._next, self._ledger.height + 1)
 
     def _timestamp(self) -> int:
         header = self._ledger.header(self._ledger.height)

@@ -159,16 +159,26 @@ class TxPool:
     def release(self, tx_hashes: Iterable[bytes], *, proposal: bytes = b"") -> None:
         """As contracts.Pool. With the digest of the proposal, only what is not in a newer one."""
         height = self._ledger.height
+        senders: dict[bytes, None] = {}
         for tx_hash in tx_hashes:
             entry = self._entries.get(tx_hash)
             if entry is None or entry.sealed_in is None or (proposal and entry.sealed_in[1] and entry.sealed_in[1] != proposal):
                 continue
             entry.sealed_in = None
             tx = entry.tx
-            if not tx.is_web3 and tx.block_limit <= height:
+            if tx.is_web3:
+                senders[tx.sender] = None
+            elif tx.block_limit <= height:
                 self._drop(tx_hash, BLOCK_LIMIT_CHECK_FAIL[0])
-            elif not tx.is_web3 or int(tx.nonce, 16) < (self._lanes.next_nonce(tx.sender) or 0):
+            else:
                 (self._system if tx.is_system else self._released)[tx_hash] = tx
+        # Proposals are released in any order; a sender's transactions must be sealed by nonce all the same.
+        for sender in senders:
+            for tx_hash in self._lanes.ready(sender):
+                entry = self._entries[tx_hash]
+                if entry.sealed_in is None:
+                    self._unqueue(tx_hash)
+                    self._released[tx_hash] = entry.tx
 
     def missing(self, tx_hashes: Iterable[bytes]) -> list[bytes]:
         """As contracts.Pool."""
