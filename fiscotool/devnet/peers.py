@@ -13,6 +13,7 @@ Sources: spec 3.x 0, 4.5, 5.3; bcos-gateway `libp2p/Service.cpp` (`heartBeat`, `
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final, Protocol
@@ -30,6 +31,7 @@ _DIAL_AGAIN_S_MAX: Final = 1.0
 _IDLE_S_MAX: Final = 60.0
 _HEARTBEAT_S: Final = 10.0
 _DIALLING_S: Final = 5.0
+_HANDSHAKES_MAX: Final = 64
 
 
 class PeerListener(Protocol):
@@ -65,18 +67,6 @@ def tls_contexts(settings: Settings) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return made[0], made[1]
 
 
-class _Incoming(asyncio.Protocol):
-    """An accepted connection before TLS, so that a refused handshake is seen and logged."""
-
-    def __init__(self, peers: Peers) -> None:
-        self._peers = peers
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "pause_reading")
-        transport.pause_reading()
-        self._peers.keep(self._peers.upgrade(transport))  # type: ignore[arg-type]
-
-
 class Peers:
     """All links of the node. `connected` maps node id to its one greeted link."""
 
@@ -91,7 +81,8 @@ class Peers:
         self._log = log
         self._clock = clock
         self._tls_server, self._tls_client = tls_contexts(settings)
-        self._server: asyncio.Server | None = None
+        self._socket: socket.socket | None = None
+        self._handshakes = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._links: set[Link] = set()
         self._dialled: dict[Endpoint, asyncio.Task[None]] = {}
@@ -107,12 +98,15 @@ class Peers:
 
     async def listen(self) -> None:
         """Bind the P2P port. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Incoming(self), self.settings.p2p.host, self.settings.p2p.port, backlog=128)
+        endpoint = self.settings.p2p
+        family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
+        self._socket = socket.create_server((endpoint.host, endpoint.port), family=family, backlog=128)
+        self._socket.setblocking(False)
 
     def start(self) -> None:
         """Begin to dial and to watch."""
         self.set_nodes(self.settings.nodes)
+        self.keep(self._accept())
         self.keep(self._watch())
 
     def set_nodes(self, nodes: Iterable[Endpoint]) -> None:
@@ -142,13 +136,13 @@ class Peers:
     async def stop(self) -> None:
         """Close everything; no callbacks to the listener after this."""
         self._is_stopping = True
-        if self._server is not None:
-            self._server.close()
         for task in list(self._tasks):
             task.cancel()
         for link in list(self._links):
             link.abort("the node stops")
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._socket is not None:
+            self._socket.close()
 
     def send(self, node_id: bytes, module: int, payload: bytes) -> bool:
         """Send to one peer. False when it is not connected."""
@@ -167,23 +161,38 @@ class Peers:
             if link is not None:
                 link.send_encoded(frame)
 
-    async def upgrade(self, transport: asyncio.Transport) -> None:
-        """TLS handshake of an accepted connection."""
+    async def _accept(self) -> None:
+        """Accept by hand, because a server of the loop's own says nothing about handshakes that fail."""
         loop = asyncio.get_running_loop()
-        peer = transport.get_extra_info("peername") or ("?", 0)
+        assert self._socket is not None
+        while True:
+            try:
+                connection, address = await loop.sock_accept(self._socket)
+            except OSError as problem:
+                # Out of file descriptors, most likely: the connections there are go on.
+                self._refused("accepting failed", "", str(problem))
+                await asyncio.sleep(_DIAL_AGAIN_S_MAX)
+                continue
+            if self._handshakes >= _HANDSHAKES_MAX:
+                connection.close()
+                self._refused("too many handshakes at once", str(address[0]), "")
+                continue
+            self.keep(self._handshake(connection, str(address[0])))
+
+    async def _handshake(self, connection: socket.socket, host: str) -> None:
         link = Link(self, self.identity, is_dialled=False, clock=self._clock)
         self._links.add(link)
+        self._handshakes += 1
         try:
-            upgraded = await loop.start_tls(transport, link, self._tls_server, server_side=True, ssl_handshake_timeout=GREETING_S)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: link, connection, ssl=self._tls_server, ssl_handshake_timeout=GREETING_S
+            )
         except OSError as problem:
             self._links.discard(link)
-            transport.abort()
-            self._refused("TLS handshake refused", f"{peer[0]}", str(problem))
-            return
-        if upgraded is None or self._is_stopping:
-            transport.abort()
-            return
-        link.connection_made(upgraded)
+            connection.close()
+            self._refused("TLS handshake refused", host, str(problem) or type(problem).__name__)
+        finally:
+            self._handshakes -= 1
 
     async def _dial_forever(self, endpoint: Endpoint) -> None:
         pause_s = _DIAL_AGAIN_S_MIN
@@ -210,7 +219,7 @@ class Peers:
         except OSError as problem:  # A TimeoutError is one.
             self._links.discard(link)
             if not isinstance(problem, ConnectionRefusedError):
-                self._refused("connecting failed", str(endpoint), str(problem))
+                self._refused("connecting failed", str(endpoint), str(problem) or type(problem).__name__)
             return False
         await link.settled.wait()  # The greeting has its own deadline, at which the link closes.
         if link.node_id:
