@@ -96,6 +96,9 @@ class Pool(Protocol):
     def on_committed(self, number: int, tx_hashes: Sequence[bytes]) -> None:
         """Block `number` is durable: remove its transactions, remember nonces, drop what its block limit has expired."""
 
+    def pending_nonce(self, address: bytes) -> int:
+        """The next Web3 nonce of an account, counting what waits here (eth_getTransactionCount "pending")."""
+
     @property
     def unsealed_count(self) -> int:
         """Transactions that could be sealed now."""

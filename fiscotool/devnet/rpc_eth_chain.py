@@ -170,9 +170,11 @@ class EthChain:
         """What eth_getBalance answers."""
         return hex(self._view.ledger.balance(_address(address)))
 
-    def transaction_count(self, address: Any) -> str:
-        """What eth_getTransactionCount answers."""
-        return hex(self._view.ledger.account_nonce(_address(address)))
+    def transaction_count(self, address: Any, tag: Any) -> str:
+        """What eth_getTransactionCount answers; "pending" counts what waits in the pool."""
+        account = _address(address)
+        is_pending = as_text(tag) == "pending"
+        return hex(self._view.facade.pool.pending_nonce(account) if is_pending else self._view.ledger.account_nonce(account))
 
     # Calls
 

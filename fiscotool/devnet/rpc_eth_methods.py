@@ -111,7 +111,7 @@ def _chain_methods(chain: EthChain) -> dict[str, EthMethod]:
         "eth_getTransactionByBlockHashAndIndex": _with(2, chain.transaction_at_hash),
         "eth_getTransactionByBlockNumberAndIndex": _with(2, chain.transaction_at_number),
         "eth_getTransactionByHash": _with(1, chain.transaction),
-        "eth_getTransactionCount": _with(1, chain.transaction_count),
+        "eth_getTransactionCount": _with(2, chain.transaction_count),
         "eth_getTransactionReceipt": _with(1, chain.receipt),
         "eth_getUncleByBlockHashAndIndex": _fixed("null"),
         "eth_getUncleByBlockNumberAndIndex": _fixed("null"),

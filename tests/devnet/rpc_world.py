@@ -116,8 +116,9 @@ class MemoryLedger:
 class MemoryPool:
     """The part of contracts.Pool that RPC uses."""
 
-    def __init__(self) -> None:
+    def __init__(self, nonces: dict[bytes, int]) -> None:
         self.txs: dict[bytes, PooledTx] = {}
+        self.nonces = nonces
 
     def get(self, tx_hash: bytes) -> PooledTx | None:
         return self.txs.get(tx_hash)
@@ -130,7 +131,10 @@ class MemoryPool:
     def unsealed_count(self) -> int:
         return len(self.txs)
 
-    def _none_of_rpcs_business(self, *_: Any) -> Any:
+    def pending_nonce(self, address: bytes) -> int:
+        return self.nonces.get(address, 0) + sum(tx.is_web3 and tx.sender == address for tx in self.txs.values())
+
+    def _none_of_rpcs_business(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("RPC does not seal")
 
     admit = admit_gossip = seal = mark_sealed = release = missing = check_sealable = on_committed = _none_of_rpcs_business
@@ -146,7 +150,7 @@ class Calls:
             return 0, b"", ""
         return (16, encode_revert("Call address error."), "") if data else (0, b"", "")
 
-    def _not_here(self, *_: Any) -> Any:
+    def _not_here(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("RPC executes no blocks")
 
     execute = on_committed = discard_from = _not_here
@@ -158,7 +162,7 @@ class World:
     def __init__(self, ledger: MemoryLedger, node_id: bytes, keys: Sequence[KeyPair] = (), *, seals_at_once: bool = True) -> None:
         self.ledger = ledger
         self.node_id = node_id
-        self.pool = MemoryPool()
+        self.pool = MemoryPool(ledger.nonces)
         self.executor = Calls()
         self.settings: Any = None
         self.keys = {key.node_id: key for key in keys}
