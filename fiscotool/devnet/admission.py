@@ -95,8 +95,12 @@ class Admission:
         self._lanes = lanes
         self._import_time_ms = import_time_ms
 
-    def judge(self, raw: bytes, *, is_local: bool) -> tuple[PooledTx, bytes | int]:
-        """The transaction with the digest of its native nonce, or its Web3 nonce. Raises AdmissionError."""
+    def judge(self, raw: bytes, *, is_local: bool, is_needed: bool) -> tuple[PooledTx, bytes | int]:
+        """The transaction with the digest of its native nonce, or its Web3 nonce. Raises AdmissionError.
+
+        `is_local`: it came in by this node's RPC. `is_needed`: a proposal holds it, perhaps made on a higher block than ours, so balance
+        and distance of a Web3 nonce are left to execution.
+        """
         if len(raw) > TX_BYTES_MAX:
             raise refused(MALFORMED_TX)
         try:
@@ -107,7 +111,7 @@ class Admission:
             if tx.tx_type == TYPE_BCOS:
                 return self._native(tx, raw)
             if tx.tx_type == TYPE_WEB3:
-                return self._web3(raw)
+                return self._web3(raw, is_needed=is_needed)
         except BadSignature:
             raise refused(INVALID_SIGNATURE) from None
         except LedgerFormatError as problem:
@@ -133,7 +137,7 @@ class Admission:
             raise refused(BLOCK_LIMIT_CHECK_FAIL)
         return pooled(tx, raw, tx_hash, address_of(recover(tx_hash, tx.signature))), digest
 
-    def _web3(self, raw: bytes) -> tuple[PooledTx, int]:
+    def _web3(self, raw: bytes, *, is_needed: bool) -> tuple[PooledTx, int]:
         tx, tx_hash, sender = decode_verified(raw)
         if tx_hash in self._known:
             raise refused(ALREADY_IN_POOL)
@@ -145,7 +149,11 @@ class Admission:
             raise refused(INIT_CODE_TOO_LARGE)
         nonce = int(taken.nonce, 16)
         account = self._ledger.account(sender)
-        if not account.nonce <= nonce <= account.nonce + _WEB3_NONCES_AHEAD or self._lanes.has(sender, nonce):
+        if nonce < account.nonce or self._lanes.has(sender, nonce):
+            raise refused(NONCE_CHECK_FAIL)
+        if is_needed:
+            return taken, nonce
+        if nonce > account.nonce + _WEB3_NONCES_AHEAD:
             raise refused(NONCE_CHECK_FAIL)
         if account.balance == 0 or account.balance < taken.value:
             raise refused(INSUFFICIENT_FUNDS)

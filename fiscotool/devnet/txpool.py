@@ -110,7 +110,7 @@ class TxPool:
     def _admit(self, raw: bytes, *, is_local: bool, is_needed: bool) -> PooledTx:
         if len(self._entries) >= self._limit and not is_needed:
             raise refused(POOL_IS_FULL)
-        tx, mark = self._admission.judge(raw, is_local=is_local)
+        tx, mark = self._admission.judge(raw, is_local=is_local, is_needed=is_needed)
         tx_hash = tx.tx_hash
         self._entries[tx_hash] = _Entry(tx, mark, self._now_ms())
         if isinstance(mark, int):

@@ -146,6 +146,13 @@ def test_a_full_pool_refuses_but_for_what_a_proposal_needs(tmp_path: Path) -> No
     world.close()
 
 
+def test_what_a_proposal_needs_is_taken_from_a_sender_whose_money_is_not_here_yet(world: World) -> None:
+    """The proposal may rest on a block this node has not committed; execution judges."""
+    raw = web3(0, key=POOR, value=5)
+    assert world.pool.admit_gossip([raw]) == []
+    assert len(world.pool.admit_gossip([raw], is_needed=True)) == 1
+
+
 def test_gossip_with_bad_ones_keeps_the_good_ones(world: World) -> None:
     good = [native(), native()]
     taken = world.pool.admit_gossip([good[0], b"garbage", native(chain_id="x"), good[0], good[1]])
