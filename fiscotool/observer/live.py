@@ -7,7 +7,7 @@ for snapshots in watch(targets, every_s=1.0):
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,7 +46,7 @@ def watch(
     every_s: float = 1.0,
     timeout_s: float = 2.0,
     state_of: Callable[[str], str] | None = None,
-) -> Iterator[tuple[NodeSnapshot, ...]]:
+) -> Generator[tuple[NodeSnapshot, ...], None, None]:
     """Snapshots every `every_s` until the caller stops iterating; polling ends with the iterator.
 
     The first comes when every node was heard, at the latest after `timeout_s` and a little. `state_of(name)`: running, paused, stopped.

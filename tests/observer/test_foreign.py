@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fiscotool.consistency.findings import Verdict
+from fiscotool.consistency.judge import judge
 from fiscotool.consistency.observations import BlockSeen, Observations
 from fiscotool.errors import UsageError
 from fiscotool.observer.foreign import load_headers, load_timeline
@@ -118,3 +120,14 @@ def test_what_is_no_timeline_is_refused(tmp_path: Path) -> None:
             load_timeline(path)
     with pytest.raises(UsageError):
         load_timeline(tmp_path / "absent.jsonl.xz")
+
+
+@pytest.mark.parametrize("name", timelines())
+def test_no_real_timeline_is_judged_violated(name: str) -> None:
+    """The real chain kept its promises through all of these drills (OBSERVED.md 6): any violation found here is a false alarm."""
+    is_other_chain = "trace_level" in name or "expand" in name
+    seen = load_timeline(shared("recordings", "v3", "timeline", name), () if is_other_chain else blocks())
+    judgement = judge(seen)
+    violated = {finding.invariant.id: finding.evidence[:2] for finding in judgement.findings if finding.verdict is Verdict.VIOLATED}
+    assert violated == {}
+    assert sum(finding.verdict is Verdict.HOLDS for finding in judgement.findings) >= 5
