@@ -96,7 +96,6 @@ def open_writer(path: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as problem:
         raise LedgerError(f"the ledger {path} cannot be opened: {problem}", hint="see that the node may write there") from problem
     try:
-        db.execute("PRAGMA page_size=8192")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.execute("PRAGMA wal_autocheckpoint=0")
