@@ -20,19 +20,8 @@ from typing import Protocol, cast
 
 import httptools
 
-from fiscotool.devnet.rpc_exchange import (
-    BAD_REQUEST,
-    CONTINUE,
-    TIMED_OUT,
-    TOO_LARGE,
-    Answer,
-    Handler,
-    HttpLimits,
-    Pending,
-    no_content,
-    refusal,
-    rendered,
-)
+from fiscotool.devnet import rpc_exchange as http
+from fiscotool.devnet.rpc_exchange import Answer, Handler, HttpLimits, Pending, no_content, rendered
 
 __all__ = ["Connection", "ConnectionOwner"]
 
@@ -55,6 +44,7 @@ class _Phase(Enum):
     IDLE = "between requests, or waiting for an answer"
     READING = "in the middle of a request"
     STALLED = "the client does not read"
+    LEAVING = "the client has closed its side, and may or may not still listen"
     CLOSING = "the last bytes are on their way"
 
 
@@ -120,15 +110,17 @@ class Connection(asyncio.Protocol):
             return
         except httptools.HttpParserError:
             if not self._is_last:
-                self._refuse(BAD_REQUEST, b"this is not HTTP/1.1")
+                self._refuse(http.BAD_REQUEST, b"this is not HTTP/1.1")
             return
         if self._phase is _Phase.READING:
             self._check_size(data)
 
     def eof_received(self) -> bool:
-        """The client half-closed: it still gets what it is owed, but not over TLS, which cannot be half-closed."""
+        """The client left, or half-closed: what it is owed soon it still gets, but not over TLS, which cannot be half-closed."""
         if self._transport is None or self._transport.get_extra_info("sslcontext") is not None or not (self._queue or self._backlog):
             return False
+        self._phase = _Phase.LEAVING
+        self._since_s = self._loop.time()
         self._end_after_queue()
         return True
 
@@ -142,7 +134,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It has caught up."""
         if self._phase is _Phase.STALLED:
-            self._phase = _Phase.READING if self._received_bytes else _Phase.IDLE
+            self._phase = _Phase.LEAVING if self._is_last else _Phase.READING if self._received_bytes else _Phase.IDLE
             self._since_s = self._loop.time()
             self._go_on()
 
@@ -245,31 +237,37 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def _refuse(self, status: bytes, text: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(refusal(status, text))
-        self._finish()
+        """Say what is wrong. What the client still sends is read and dropped for a while: a reset would take the answer from it."""
+        transport = self._transport
+        if transport is not None:
+            transport.write(http.refusal(status, text))
+        if transport is None or not transport.can_write_eof():
+            self._finish()
+            return
+        self._end_phase()
+        transport.write_eof()
 
     def _finish(self) -> None:
         """Nothing more is read; what was written still goes out, within the time for stalled writes."""
+        self._end_phase()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _end_phase(self) -> None:
         self._is_last = True
         self._phase = _Phase.CLOSING
         self._since_s = self._loop.time()
         self._queue.clear()
         self._backlog.clear()
-        if self._transport is not None:
-            self._transport.close()
 
     # Limits
 
     def _check_size(self, data: bytes) -> None:
-        limits = self._limits
-        if len(self._body) > limits.body_bytes_max or self._received_bytes > 2 * limits.body_bytes_max:
-            self._refuse(TOO_LARGE, b"the body of the request is too large: %d bytes are allowed" % limits.body_bytes_max)
-        elif not self._body:
-            if self._received_bytes > limits.header_bytes_max:
-                self._refuse(TOO_LARGE, b"the headers of the request are too long")
-            elif b"100-continue" in data and self._transport is not None:
-                self._transport.write(CONTINUE)
+        problem = self._limits.problem_of(len(self._body), self._received_bytes)
+        if problem:
+            self._refuse(http.TOO_LARGE, problem)
+        elif not self._body and b"100-continue" in data and self._transport is not None:
+            self._transport.write(http.CONTINUE)
 
     def _pause_reading(self) -> None:
         if self._transport is not None and not self._is_paused:
@@ -284,7 +282,7 @@ class Connection(asyncio.Protocol):
             return
         if self._phase is _Phase.READING:
             if age_s > limits.request_s:
-                self._refuse(TIMED_OUT, b"the request did not come to its end in %d seconds" % limits.request_s)
+                self._refuse(http.TIMED_OUT, b"the request did not come to its end in %d seconds" % limits.request_s)
         elif self._phase is not _Phase.IDLE:
             if age_s > limits.stalled_write_s:
                 self._transport.abort()

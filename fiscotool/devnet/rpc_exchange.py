@@ -60,6 +60,15 @@ class HttpLimits:
     stalled_write_s: float = 30.0
     connections_max: int = 8192
     pipelined_max: int = 256
+    sweep_s: float = 1.0
+
+    def problem_of(self, body_bytes: int, received_bytes: int) -> bytes:
+        """Why a request of which so much has come is refused; empty when it is not."""
+        if body_bytes > self.body_bytes_max or received_bytes > 2 * self.body_bytes_max:
+            return b"the body of the request is too large: %d bytes are allowed" % self.body_bytes_max
+        if not body_bytes and received_bytes > self.header_bytes_max:
+            return b"the headers of the request are too long"
+        return b""
 
 
 class Pending:

@@ -24,7 +24,6 @@ __all__ = ["HttpServer", "listen", "rpc_tls_context"]
 
 _log = logging.getLogger(__name__)
 
-_SWEEP_S: Final = 1.0
 _BACKLOG: Final = 4096
 _HANDSHAKE_S: Final = 10.0
 
@@ -51,7 +50,7 @@ class HttpServer:
             backlog=_BACKLOG,
             ssl_handshake_timeout=_HANDSHAKE_S if tls is not None else None,
         )
-        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+        self._sweeper = self.loop.call_later(self.limits.sweep_s, self._sweep)
 
     @property
     def port(self) -> int:
@@ -82,7 +81,7 @@ class HttpServer:
         now_s = self.loop.time()
         for connection in tuple(self._connections):
             connection.sweep(now_s)
-        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+        self._sweeper = self.loop.call_later(self.limits.sweep_s, self._sweep)
 
     async def close(self) -> None:
         """Stop listening and drop every connection."""
