@@ -280,3 +280,9 @@ def test_more_connections_than_the_system_allows() -> None:
     with pytest.raises(EnvironmentFailure, match="this system allows") as caught:
         LoadClient([LoadTarget("node0", "http://127.0.0.1:1")], LoadPlan(10**9)).run(txs(1))
     assert "ulimit" in caught.value.hint
+
+
+def test_the_bound_of_an_open_loop_is_lowered_to_what_the_system_allows() -> None:
+    with fake.serving(receipt) as server:
+        result = LoadClient([target(server)], LoadPlan(10**9, rate_per_s=500)).run(txs(5))
+    assert result.count("committed") == 5

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import resource
+from typing import Final
 
 from fiscotool.errors import EnvironmentFailure
+
+NO_LIMIT: Final = 1 << 30
+
+
+def raise_file_limit(count: int) -> int:
+    """Let this process have `count` files and sockets open, or as many as the system allows; returns how many that is."""
+    soft, hard = (NO_LIMIT if limit == resource.RLIM_INFINITY else limit for limit in resource.getrlimit(resource.RLIMIT_NOFILE))
+    if soft >= count:
+        return soft
+    allowed = min(count, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard if hard != NO_LIMIT else resource.RLIM_INFINITY))
+    return allowed
 
 
 def allow_open_files(count: int) -> None:
     """Let this process have `count` files and sockets open. Raises EnvironmentFailure when the system does not allow that many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= count:
-        return
-    if hard != resource.RLIM_INFINITY and hard < count:
+    allowed = raise_file_limit(count)
+    if allowed < count:
         raise EnvironmentFailure(
-            f"{count} files and connections are needed at once, and this system allows a process {hard}",
+            f"{count} files and connections are needed at once, and this system allows a process {allowed}",
             hint=f"ask for less at once, or raise the limit: ulimit -Hn {count}",
         )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from fiscotool.errors import UsageError
 from fiscotool.rpc.aio.connection import Address
-from fiscotool.rpc.aio.files import allow_open_files
+from fiscotool.rpc.aio.files import allow_open_files, raise_file_limit
 from fiscotool.rpc.aio.lane import Lane, Work
 from fiscotool.rpc.aio.plan import LoadPlan, LoadProgress, LoadResult, LoadTarget, PreparedTx, TxOutcome
 
@@ -70,6 +70,7 @@ class LoadClient:
         self._queue: deque[Work] = deque()
         self._source: Iterator[PreparedTx] = iter(())
         self._source_is_empty = False
+        self._lanes_max = plan.outstanding_max
         self._opening_count = 0
         self._sent_count = 0
         self._began_s = 0.0
@@ -82,7 +83,11 @@ class LoadClient:
 
     def run(self, txs: Iterable[PreparedTx]) -> LoadResult:
         """Send `txs` (taken one by one as they are needed) and return what came of them. Ctrl-C returns what is known so far."""
-        allow_open_files(self._plan.outstanding_max + _SPARE_FILES)
+        wanted = self._plan.outstanding_max + _SPARE_FILES
+        if self._plan.rate_per_s is None:
+            allow_open_files(wanted)
+        else:  # An open loop's maximum is a bound, not an aim: a smaller one only shows as lateness.
+            self._lanes_max = max(1, min(self._plan.outstanding_max, raise_file_limit(wanted) - _SPARE_FILES))
         self._source = iter(txs)
         cpu_began_s = time.thread_time()
         interrupted = False
@@ -214,7 +219,7 @@ class LoadClient:
             self._open_more(len(self._queue) - self._opening_count)
 
     def _open_more(self, wanted: int) -> None:
-        room = self._plan.outstanding_max - len(self._lanes)
+        room = self._lanes_max - len(self._lanes)
         for _ in range(min(wanted, room)):
             target, address = self._targets[len(self._lanes) % len(self._targets)]
             lane = Lane(target, address, on_free=self._lane_is_free, on_outcome=self._settle, on_unsent=self._take_back, clock=self._clock)
