@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from fiscotool.pbft.effects import Broadcast, Effect, Execute, ExecutedRecord, Persist, SetTimer, VoteRecord
 from fiscotool.pbft.events import Event, Received, TimerFired, TimerName
-from fiscotool.pbft.messages import CheckPoint, Commit, NewView, Prepare, RecoverResponse, ViewChange
+from fiscotool.pbft.messages import CheckPoint, Commit, NewView, Prepare, PrePrepare, RecoverResponse, ViewChange
 from fiscotool.pbft.rules import Quirk
 from fiscotool.pbft.state import ReplicaState, Slot
 from fiscotool.pbft.types import Height
@@ -36,7 +36,7 @@ def local_violations(before: ReplicaState, event: Event, after: ReplicaState, ef
     if isinstance(event, Received):
         yield from _views(before, event, after)
     if after.slots is not before.slots:
-        yield from _accepted(before, event, after)
+        yield from _accepted(before, _new_view(event, effects), after)
     yield from _executed(before, effects)
 
 
@@ -67,31 +67,45 @@ def _durable(after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
                 yield "durable", message.index, "CheckPoint left before its record"
 
 
-def _accepted(before: ReplicaState, event: Event, after: ReplicaState) -> Found:
-    """Pre-prepares accepted in this step."""
+def _accepted(before: ReplicaState, new_view: NewView | None, after: ReplicaState) -> Found:
+    """Pre-prepares that this step began to verify or accepted; what was being verified already was judged then."""
     old = {slot.height: slot for slot in before.slots}
     assert after.rules.node_count > 0
     for slot in after.slots:
-        pre = slot.pre
         known = old.get(slot.height, Slot(slot.height))
-        if pre is None or pre is known.pre:
-            continue
-        shown = _shown(event, slot.height, pre.digest)
-        was_reproposed = known.checking is not None and known.checking.digest == pre.digest and known.checking.view == pre.view
-        leader = (slot.height // after.rules.leader_period_blocks + pre.view) % after.rules.node_count
-        if pre.sender != leader and shown is None and not was_reproposed and after.view == before.view:
-            yield "leader", slot.height, f"accepted a proposal of {pre.sender}, leader is {leader}"
-        lock = known.cert
-        if lock is not None and lock.proposal.digest != pre.digest and not was_reproposed and (shown is None or shown <= lock.view):
-            yield "locked", slot.height, f"gave up a lock of view {lock.view} in view {pre.view}"
+        judged = {(pre.view, pre.digest) for pre in (known.pre, known.checking) if pre is not None}
+        for pre in (slot.pre, slot.checking):
+            if pre is not None and (pre.view, pre.digest) not in judged:
+                yield from _taken(after, new_view, known, pre)
 
 
-def _shown(event: Event, height: Height, digest: bytes) -> int | None:
+def _taken(after: ReplicaState, new_view: NewView | None, known: Slot, pre: PrePrepare) -> Found:
+    """A proposal this replica lets in: from its leader, and not against its lock."""
+    shown = _shown(new_view, known.height, pre.digest)
+    leader = (known.height // after.rules.leader_period_blocks + pre.view) % after.rules.node_count
+    if pre.sender != leader and shown is None:
+        yield "leader", known.height, f"accepted a proposal of {pre.sender}, leader is {leader}"
+    lock = known.cert
+    assert lock is None or lock.view >= 0
+    if lock is not None and lock.proposal.digest != pre.digest and (shown is None or shown <= lock.view):
+        yield "locked", known.height, f"gave up a lock of view {lock.view} in view {pre.view}"
+
+
+def _new_view(event: Event, effects: tuple[Effect, ...]) -> NewView | None:
+    """The NewView this step enters: another's that arrived, or the own one that leaves."""
+    assert event is not None
+    if isinstance(event, Received) and isinstance(event.message, NewView):
+        return event.message
+    sent = (effect.message for effect in effects if isinstance(effect, Broadcast))
+    return next((message for message in sent if isinstance(message, NewView)), None)
+
+
+def _shown(new_view: NewView | None, height: Height, digest: bytes) -> int | None:
     """The view of the latest certificate for this block in the NewView that is being entered; -1 for a filler, None outside one."""
     assert height > 0
-    if not isinstance(event, Received) or not isinstance(event.message, NewView):
+    if new_view is None:
         return None
-    certs = [cert for vc in event.message.view_changes for cert in vc.prepared]
+    certs = [cert for vc in new_view.view_changes for cert in vc.prepared]
     views = [cert.view for cert in certs if (cert.proposal.index, cert.proposal.digest) == (height, digest)]
     return max(views, default=-1)
 
