@@ -157,6 +157,7 @@ class SealerTask:
         self._propose = propose
         self._now_ms = now_ms
         self._timer: asyncio.TimerHandle | None = None
+        self._wake_s = 0.0
         self._is_stopped = False
 
     def set_range(self, first: int, last: int, view: int) -> None:
@@ -193,10 +194,11 @@ class SealerTask:
         loop = asyncio.get_running_loop()
         wake_s = loop.time() + max(0, wake_ms - self._now_ms()) / 1000
         if self._timer is not None:
-            if self._timer.when() <= wake_s:
+            if self._wake_s <= wake_s:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(wake_s, self._on_time)
+        # Not asked of the timer: what uvloop returns for a time that has come does not know its own.
+        self._timer, self._wake_s = loop.call_at(wake_s, self._on_time), wake_s
 
     def _on_time(self) -> None:
         self._timer = None
