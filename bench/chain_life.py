@@ -101,9 +101,8 @@ def main() -> None:
             print(f"start until all answer      {time.perf_counter() - began_s:7.2f} s")
             target = LocalTarget(chain)
             wait_until(lambda: all(look.answers and look.timeout is False for look in target.look().values()))
-            print(
-                f"… until consensus is ready  {time.perf_counter() - began_s:7.2f} s   (the first view change takes {VIEW_TIMEOUT_S:.0f} s by protocol)"
-            )
+            ready_s = time.perf_counter() - began_s
+            print(f"… until consensus is ready  {ready_s:7.2f} s   (the first view change takes {VIEW_TIMEOUT_S:.0f} s by protocol)")
             target.close()
             found = [find(node) for node in chain.nodes]
             rss = [psutil.Process(identity.pid).memory_info().rss / 2**20 for identity in found if identity is not None]
