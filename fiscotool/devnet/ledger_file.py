@@ -24,6 +24,7 @@ from typing import Final
 
 from fiscotool.devnet.ledger_errors import LedgerError
 from fiscotool.devnet.state import StateChanges
+from fiscotool.devnet.txindex import Segment, write_segment
 from fiscotool.ledger.errors import LedgerFormatError
 from fiscotool.ledger.header3 import decode_header, hash_header
 
@@ -44,7 +45,8 @@ CREATE TABLE IF NOT EXISTS block (
     number INTEGER PRIMARY KEY, hash BLOB NOT NULL, header BLOB NOT NULL, tx_hashes BLOB NOT NULL, nonces BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS block_by_hash ON block (hash);
 CREATE TABLE IF NOT EXISTS body (number INTEGER PRIMARY KEY, transactions BLOB NOT NULL, receipts BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS tx_segment (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, records BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS tx_segment (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS tx_record (id INTEGER PRIMARY KEY, records BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS account (address BLOB PRIMARY KEY, balance BLOB NOT NULL, nonce INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL, enable_number INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS node (
@@ -159,7 +161,7 @@ def read_head(db: sqlite3.Connection) -> Head | None:
     return Head(*row[1:])
 
 
-def write_blocks(db: sqlite3.Connection, rows: Sequence[BlockRow], head: Head, segments: Sequence[tuple[int, int, bytes]] = ()) -> None:
+def write_blocks(db: sqlite3.Connection, rows: Sequence[BlockRow], head: Head, segment: Segment | None = None) -> None:
     """Make blocks and head durable in one transaction (Rule 1). Raises sqlite3.Error; then nothing was written."""
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -170,7 +172,8 @@ def write_blocks(db: sqlite3.Connection, rows: Sequence[BlockRow], head: Head, s
         db.executemany("INSERT INTO body VALUES (?, ?, ?)", [(row.number, row.transactions, row.receipts) for row in rows])
         for row in rows:
             _write_changes(db, row.changes)
-        db.executemany("INSERT INTO tx_segment VALUES (?, ?, ?)", segments)
+        if segment is not None:
+            write_segment(db, segment)
         db.execute(
             "INSERT OR REPLACE INTO head VALUES (1, ?, ?, ?, ?, ?, ?)",
             (_FORMAT, head.genesis_hash, head.number, head.hash, head.tx_total, head.failed_total),

@@ -193,10 +193,13 @@ class LedgerReading:
     # Transactions.
 
     def _find(self, tx_hash: bytes) -> tuple[Body, int, int] | None:
-        for number, position in self._index.candidates(tx_hash):
-            body = self._body(number)
-            if body is not None and position < len(body.tx_hashes) and body.tx_hashes[position] == tx_hash:
-                return body, number, position
+        try:
+            for number, position in self._index.candidates(tx_hash):
+                body = self._body(number)
+                if body is not None and position < len(body.tx_hashes) and body.tx_hashes[position] == tx_hash:
+                    return body, number, position
+        except (sqlite3.Error, TypeError) as problem:
+            raise unusable(self.path, f"the index of transactions: {problem}") from problem
         return None
 
     def tx_location(self, tx_hash: bytes) -> tuple[int, int] | None:

@@ -141,7 +141,7 @@ class SqliteLedger(LedgerReading):
     def _write(self, batch: list[_Pending]) -> Segment | None:
         blocks = [(one.row.number, one.body.tx_hashes) for one in batch]
         segment = self._index.plan_segment(blocks)
-        write_blocks(self._writer, [one.row for one in batch], batch[-1].head, [] if segment is None else [segment])
+        write_blocks(self._writer, [one.row for one in batch], batch[-1].head, segment)
         return segment
 
     def _on_written(self, batch: list[_Pending], done: asyncio.Future[Segment | None]) -> None:

@@ -17,7 +17,7 @@ from fiscotool.devnet.ledger_file import FILE_NAME
 from fiscotool.devnet.nonces import NonceWindow, nonce_digest
 from fiscotool.devnet.packing import pack_rows, row, unpack_rows
 from fiscotool.devnet.store import DiskFull, LedgerError, LedgerWriteError, SqliteLedger, open_ledger
-from fiscotool.devnet.txindex import TxIndex
+from fiscotool.devnet.txindex import TxIndex, write_segment
 from fiscotool.errors import ExitCode
 from fiscotool.ledger.block3 import decode_block
 from fiscotool.ledger.header3 import hash_header
@@ -236,16 +236,19 @@ def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
 
 
 def test_damage_deep_in_the_file_is_said_when_it_is_read(tmp_path: Path) -> None:
-    world = open_world(tmp_path)
+    world = open_world(tmp_path, segment_txs=2)
     run_blocks(world, *([native()] for _ in range(3)))
     world.close()
     edit(tmp_path, "UPDATE body SET transactions = x'00000009' WHERE number = 1")
     edit(tmp_path, "UPDATE block SET header = x'ff' WHERE number = 2")
-    world = open_world(tmp_path)
+    edit(tmp_path, "DELETE FROM tx_record")
+    world = open_world(tmp_path, segment_txs=2)
     with pytest.raises(LedgerError, match="the body of block 1"):
         world.ledger.block_txs(1)
     with pytest.raises(LedgerError, match="block 2"):
         world.ledger.header(2)
+    with pytest.raises(LedgerError, match="the index of transactions"):
+        world.ledger.tx(bytes(32))
     world.close()
 
 
@@ -286,13 +289,14 @@ def test_the_nonce_window_is_a_plain_list_of_the_last_blocks(blocks: list[list[i
 def test_segments_find_what_they_hold_also_when_hashes_are_not_uniform(data: st.DataObject, count: int, *, is_skewed: bool) -> None:
     """Whoever grinds hashes can make them cluster; lookups get slower then, not wrong."""
     db = sqlite3.connect(":memory:")
-    db.execute("CREATE TABLE tx_segment (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, records BLOB NOT NULL)")
+    db.execute("CREATE TABLE tx_segment (first INTEGER PRIMARY KEY, last INTEGER NOT NULL)")
+    db.execute("CREATE TABLE tx_record (id INTEGER PRIMARY KEY, records BLOB NOT NULL)")
     db.execute("CREATE TABLE block (number INTEGER PRIMARY KEY, tx_hashes BLOB NOT NULL)")
     index = TxIndex(db, segment_txs=1)
     hashes = [(b"" if is_skewed else nonce_digest(str(at))).rjust(8, b"\x05")[:8] + at.to_bytes(24, "big") for at in range(count)]
     segment = index.plan_segment([(5, hashes)])
     assert segment is not None
-    db.execute("INSERT INTO tx_segment VALUES (?, ?, ?)", segment)
+    write_segment(db, segment)
     index.on_written([(5, hashes)], segment)
     at = data.draw(st.integers(0, count - 1))
     assert (5, at) in list(index.candidates(hashes[at]))
