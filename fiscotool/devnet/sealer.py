@@ -95,6 +95,8 @@ class Sealer:
         self._since_ms = 0
         self._wait_until = 0
         self._timestamp_ms = 0
+        self._found_in: ChainConfig | None = None
+        self._found_at = -1
 
     def set_range(self, first: int, last: int, now_ms: int) -> None:
         """Propose the heights `first`..`last` from now on; `last < first`: none."""
@@ -133,8 +135,11 @@ class Sealer:
         return self._since_ms if is_full else self._since_ms + self._min_seal_time_ms
 
     def _index_in(self, config: ChainConfig) -> int:
-        """The own position in the list of sealers, -1 for none."""
-        return next((index for index, sealer in enumerate(config.sealers) if sealer.node_id == self._node_id), -1)
+        """The own position in the list of sealers, -1 for none. Asked for every transaction, so remembered."""
+        if self._found_in is not config:
+            self._found_in = config
+            self._found_at = next((index for index, sealer in enumerate(config.sealers) if sealer.node_id == self._node_id), -1)
+        return self._found_at
 
     @property
     def _number(self) -> int:

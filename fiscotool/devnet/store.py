@@ -91,6 +91,7 @@ class SqliteLedger(LedgerReading):
         self._is_writing = False
         self._failure: LedgerWriteError | None = None
         self._unchecked_bytes = 0
+        self._is_closed = False
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
 
     async def commit(self, block: ExecutedBlock, signatures: Sequence[tuple[int, bytes]]) -> None:
@@ -100,6 +101,8 @@ class SqliteLedger(LedgerReading):
         """
         if self._failure is not None:
             raise self._failure
+        if self._is_closed:
+            raise LedgerWriteError(f"{self.path} is closed", hint="start the node again")
         if block.number != self._queued_head.number + 1:
             raise ValueError(f"block {block.number} cannot follow block {self._queued_head.number}")
         pending = self._prepare(block, signatures)
@@ -146,6 +149,10 @@ class SqliteLedger(LedgerReading):
 
     def _on_written(self, batch: list[_Pending], done: asyncio.Future[Segment | None]) -> None:
         self._is_writing = False
+        if done.cancelled():
+            self._queue[:0] = batch
+            self._refuse_waiting()
+            return
         problem = done.exception()
         if problem is not None:
             self._fail(batch, problem)
@@ -155,7 +162,9 @@ class SqliteLedger(LedgerReading):
             self._apply(one)
             if not one.done.done():
                 one.done.set_result(None)
-        if self._queue:
+        if self._is_closed:
+            self._refuse_waiting()
+        elif self._queue:
             self._start_writing()
         elif self._unchecked_bytes >= _CHECKPOINT_BYTES:
             self._unchecked_bytes = 0
@@ -190,13 +199,21 @@ class SqliteLedger(LedgerReading):
                 one.done.set_exception(self._failure)
         self._queue.clear()
 
+    def _refuse_waiting(self) -> None:
+        waiting, self._queue = self._queue, []
+        for one in waiting:
+            one.done.cancel()
+
     def _checkpoint(self) -> None:
         # A checkpoint only moves durable blocks from the write-ahead log into the file; whether it succeeds changes nothing for them.
         with contextlib.suppress(sqlite3.Error):
             self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def close(self) -> None:
-        """Wait for the write in progress and close the file."""
+        """Wait for the write in progress and close the file; what waits behind it is not written."""
+        self._is_closed = True
+        if not self._is_writing:
+            self._refuse_waiting()
         self._pool.shutdown(wait=True)
         self._reader.close()
         self._writer.close()

@@ -127,6 +127,29 @@ def test_blocks_that_wait_for_the_disk_share_one_transaction(world: World) -> No
     assert world.ledger.head_hash == blocks[-1].block_hash
 
 
+def test_closing_finishes_the_write_in_progress_and_refuses_what_waits(tmp_path: Path) -> None:
+    world = open_world(tmp_path)
+
+    async def scenario() -> list[BaseException | None]:
+        blocks: list[ExecutedBlock] = []
+        for _ in range(3):
+            blocks.append(world.execute([native()], parent=blocks[-1] if blocks else None))
+        commits = [asyncio.ensure_future(world.ledger.commit(block, [])) for block in blocks]
+        await asyncio.sleep(0)
+        world.close()
+        outcomes = await asyncio.gather(*commits, return_exceptions=True)
+        with pytest.raises(LedgerWriteError, match="is closed"):
+            await world.ledger.commit(blocks[-1], [])
+        return outcomes
+
+    first, *others = asyncio.run(scenario())
+    assert first is None
+    assert all(isinstance(one, asyncio.CancelledError) for one in others)
+    again = open_world(tmp_path)
+    assert again.ledger.height == 1
+    again.close()
+
+
 def test_a_block_out_of_order_is_refused(world: World) -> None:
     async def scenario() -> None:
         first = world.execute([native()])
