@@ -27,7 +27,7 @@ from fiscotool.pbft.messages import (
     ViewChange,
 )
 from fiscotool.pbft.state import ReplicaState, window_blocks
-from fiscotool.pbft.types import Height, View
+from fiscotool.pbft.types import NO_DIGEST, Height, View
 
 
 def refuse(state: ReplicaState, message: Message) -> RejectReason | None:
@@ -35,6 +35,8 @@ def refuse(state: ReplicaState, message: Message) -> RejectReason | None:
     if state.me is None or not 0 <= message.sender < state.rules.node_count:
         return RejectReason.NOT_A_SEALER
     match message:
+        case PrePrepare() | Prepare() | Commit() | CheckPoint() if message.digest == NO_DIGEST:
+            return RejectReason.NAMELESS
         case PrePrepare() | Prepare() | Commit():
             return _refuse_phase(state, message.index, message.view)
         case CheckPoint():

@@ -96,7 +96,7 @@ def on_executed(state: ReplicaState, event: Executed, out: list[Effect]) -> Repl
 
 def on_execute_retry(state: ReplicaState, epoch: int, out: list[Effect]) -> ReplicaState:
     """The pause after a failed execution is over."""
-    assert epoch <= state.retry_epoch
+    assert state.retry_epoch >= 0
     return try_execute(state, out) if epoch == state.retry_epoch else state
 
 

@@ -173,6 +173,7 @@ class RejectReason(Enum):
     TOO_FAR = "the height or view is too far ahead"
     SYNCING = "block synchronisation is fetching this height"
     DUPLICATE = "the replica already has this message"
+    NAMELESS = "the message names no block"
     MISMATCHED = "the envelope names another block than the proposal in it"
     EQUIVOCATION = "the leader already proposed another block for this height in this view"
     DOUBLE_VOTE = "the sender already voted for another block at this height in this view"

@@ -107,14 +107,14 @@ def on_fillers(state: ReplicaState, event: FillersBuilt, out: list[Effect]) -> R
     """The empty blocks for the gaps are there; more view changes may have come meanwhile, so look again."""
     if event.view != state.to_view:
         return state
-    fillers = {proposal.index: proposal for proposal in event.proposals}
+    fillers = {proposal.index: proposal for proposal in event.proposals if proposal.is_filler and proposal.data}
     view_changes = _usable(state)
     if not view_changes:
         return state
     gaps = [index for index, found in newview.reproposals_of(view_changes).items() if found is None]
     if any(index not in fillers for index in gaps):
         return state
-    assert all(fillers[index].is_filler for index in gaps)
+    assert len(gaps) <= len(fillers)
     return _issue(state, view_changes, fillers, out)
 
 

@@ -118,6 +118,10 @@ class Hand:
         """Why messages of the last call were not used."""
         return [effect.reason for effect in self.of(Reject)]
 
+    def others(self, senders: tuple[int, ...] | None) -> tuple[int, ...]:
+        """`senders`, or two that are not this replica."""
+        return senders if senders is not None else tuple(i for i in range(4) if i != self.state.me)[:2]
+
     # The phases, in one call each
 
     def accept(self, index: int, name: str, *, is_system: bool = False) -> None:
@@ -130,19 +134,19 @@ class Hand:
             self.hear(message)
             self.give(Verified(Height(index), d(name), is_valid=True))
 
-    def prepares(self, index: int, name: str, senders: tuple[int, ...] = (1, 2), view: int | None = None) -> tuple[Effect, ...]:
+    def prepares(self, index: int, name: str, senders: tuple[int, ...] | None = None, view: int | None = None) -> tuple[Effect, ...]:
         """Prepares of others."""
         at = View(self.state.view if view is None else view)
-        return self.hear(*(Prepare(at, Height(index), d(name), NodeIndex(s), b"s%d" % s) for s in senders))
+        return self.hear(*(Prepare(at, Height(index), d(name), NodeIndex(s), b"s%d" % s) for s in self.others(senders)))
 
-    def commits(self, index: int, name: str, senders: tuple[int, ...] = (1, 2), view: int | None = None) -> tuple[Effect, ...]:
+    def commits(self, index: int, name: str, senders: tuple[int, ...] | None = None, view: int | None = None) -> tuple[Effect, ...]:
         """Commits of others."""
         at = View(self.state.view if view is None else view)
-        return self.hear(*(Commit(at, Height(index), d(name), NodeIndex(s)) for s in senders))
+        return self.hear(*(Commit(at, Height(index), d(name), NodeIndex(s)) for s in self.others(senders)))
 
-    def checkpoints(self, index: int, name: str, senders: tuple[int, ...] = (1, 2)) -> tuple[Effect, ...]:
+    def checkpoints(self, index: int, name: str, senders: tuple[int, ...] | None = None) -> tuple[Effect, ...]:
         """Checkpoints of others, for the executed hash called `name`."""
-        return self.hear(*(CheckPoint(self.state.view, Height(index), d(name), NodeIndex(s), b"c%d" % s) for s in senders))
+        return self.hear(*(CheckPoint(self.state.view, Height(index), d(name), NodeIndex(s), b"c%d" % s) for s in self.others(senders)))
 
     def lock(self, index: int, name: str) -> None:
         """Get prepared on a block in the present view."""
