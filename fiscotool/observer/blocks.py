@@ -11,6 +11,7 @@ Sources: spec 3.x 2.4, 3.4; fiscotool.ledger.header3, fiscotool.ledger.crypto.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -26,9 +27,17 @@ from fiscotool.ledger.header3 import hash_header, header_from_rpc
 _WORDS_BYTES = 12
 
 
+def dump_json(value: Any, *, sort: bool = False) -> bytes:
+    """`value` as JSON on one line, whatever a node told: also unpaired surrogates and integers of more than 64 bits."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort else None)
+    except TypeError:
+        return json.dumps(value, sort_keys=sort).encode()
+
+
 def words_of(told: dict[str, Any]) -> str:
     """A short name for exactly these words: equal for equal objects, whatever the order of their members."""
-    return blake2b(orjson.dumps(told, option=orjson.OPT_SORT_KEYS), digest_size=_WORDS_BYTES).hexdigest()
+    return blake2b(dump_json(told, sort=True), digest_size=_WORDS_BYTES).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

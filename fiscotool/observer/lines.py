@@ -78,7 +78,9 @@ def _count_or_none(line: dict[str, Any], name: str) -> int | None:
 
 def run_info_of(line: dict[str, Any]) -> RunInfo:
     """The RunInfo in a `run` line; members of the wrong type are left at their defaults."""
-    nodes = tuple(_identity(item) for item in line.get("nodes", []) if isinstance(item, dict) and isinstance(item.get("name"), str))
+    told = line.get("nodes")
+    named = (item for item in (told if isinstance(told, list) else []) if isinstance(item, dict) and isinstance(item.get("name"), str))
+    nodes = tuple(_identity(item) for item in named)
     values: dict[str, Any] = {}
     for member in fields(RunInfo):
         value = line.get(member.name)
@@ -125,13 +127,13 @@ def sample_of(line: dict[str, Any], number: int) -> Sample:
 
 
 def told_block_of(line: dict[str, Any], number: int) -> tuple[ToldBlock, int | None]:
-    """A `block` line, and the height it names when its words are on another line (then `told` is empty)."""
+    """A `block` line, and the height it names. Its `words` are as written, and `told` is empty when they are on another line."""
     told, words = line.get("block"), line.get("words")
     node, seen_s = _text(line, "node"), seconds(line, "seen_s")
     if told is not None:
         if not is_block(told):
             raise UnusableLine("it has no number and hash")
-        return ToldBlock(node, seen_s, number, told, words_of(told)), told["number"]
+        return ToldBlock(node, seen_s, number, told, words if isinstance(words, str) else words_of(told)), told["number"]
     if not isinstance(words, str):
         raise UnusableLine("it has neither a block nor a reference to one")
     return ToldBlock(node, seen_s, number, {}, words), _count_or_none(line, "number")
@@ -140,7 +142,7 @@ def told_block_of(line: dict[str, Any], number: int) -> tuple[ToldBlock, int | N
 def tx_of(line: dict[str, Any], number: int) -> TxSeen:
     """A `tx` line."""
     outcome = line.get("outcome")
-    if outcome not in _OUTCOMES:
+    if not isinstance(outcome, str) or outcome not in _OUTCOMES:
         raise UnusableLine(f"the outcome {outcome!r} is none of {', '.join(sorted(_OUTCOMES))}")
     return TxSeen(
         tx_hash=_text(line, "tx_hash").lower().removeprefix("0x"),
@@ -158,7 +160,7 @@ def tx_of(line: dict[str, Any], number: int) -> TxSeen:
 def fault_line_of(line: dict[str, Any], number: int) -> FaultLine:
     """A `fault` line."""
     phase = line.get("phase")
-    if phase not in PHASES:
+    if not isinstance(phase, str) or phase not in PHASES:
         raise UnusableLine(f"the phase {phase!r} is none of {', '.join(PHASES)}")
     is_planned = phase == "planned"
     return FaultLine(

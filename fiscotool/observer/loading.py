@@ -17,11 +17,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
-import orjson
-
 from fiscotool.consistency.observations import NodeIdentity, Observations, RunInfo, Sample, TxSeen
 from fiscotool.errors import UsageError
-from fiscotool.observer.blocks import BlockReader, ToldBlock
+from fiscotool.observer.blocks import BlockReader, ToldBlock, words_of
 from fiscotool.observer.lines import (
     FaultLine,
     UnusableLine,
@@ -33,6 +31,7 @@ from fiscotool.observer.lines import (
     told_block_of,
     tx_of,
 )
+from fiscotool.rpc.codec import load_json
 
 _PROBLEMS_MAX: Final = 200
 _TEXT_CHARS_MAX: Final = 60
@@ -90,8 +89,8 @@ def _lines(stream: BinaryIO, reading: _Reading) -> Iterator[tuple[int, bytes]]:
 
 def _take(reading: _Reading, number: int, raw: bytes) -> None:
     try:
-        line = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        line = load_json(raw)
+    except ValueError:
         shown = raw[:_TEXT_CHARS_MAX].decode("utf-8", "replace").rstrip()
         reading.problems.append(f"line {number}: not JSON: {shown!r}")
         return
@@ -173,14 +172,16 @@ def _finish(reading: _Reading) -> Observations:
 
 
 def _resolved(told: list[tuple[ToldBlock, int | None]], problems: list[str]) -> list[ToldBlock]:
-    """The blocks with the words filled in that stand on another line."""
-    words = {block.words: block.told for block, _ in told if block.told}
+    """The blocks with the words filled in that stand on another line, under names computed from what was read."""
+    told_by_name: dict[str, dict[str, Any]] = {}
+    for block, _ in told:
+        if block.told:
+            told_by_name.setdefault(block.words, block.told)
     found: list[ToldBlock] = []
     for block, number in told:
-        if block.told:
-            found.append(block)
-        elif block.words in words:
-            found.append(replace(block, told=words[block.words]))
+        words = block.told or told_by_name.get(block.words)
+        if words:
+            found.append(replace(block, told=words, words=words_of(words)))
         else:
             problems.append(f"line {block.line}: block {number} of {block.node} refers to words on a line that is lost")
     return found

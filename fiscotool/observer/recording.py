@@ -19,11 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import orjson
-
 from fiscotool.consistency.observations import Incarnation, RunInfo, TxSeen
 from fiscotool.errors import EnvironmentFailure, UsageError
-from fiscotool.observer.blocks import words_of
+from fiscotool.observer.blocks import dump_json, words_of
 from fiscotool.observer.loading import load_recording
 
 __all__ = ["FORMAT", "RecordingWriter", "load_recording"]
@@ -144,10 +142,10 @@ class RecordingWriter:
     def _write_locked(self, line: dict[str, Any]) -> None:
         if self._fd < 0:
             raise UsageError(f"the recording {self.path} is closed")
-        data = orjson.dumps(line, option=orjson.OPT_NON_STR_KEYS, default=str) + b"\n"
+        data = dump_json(line) + b"\n"
         if self._unreported_count:
             text = f"{self._unreported_count} lines before this one could not be written"
-            note = orjson.dumps({"kind": "note", "at_s": round(self.now_s(), _ROUND), "text": text, "lost_count": self._unreported_count})
+            note = dump_json({"kind": "note", "at_s": round(self.now_s(), _ROUND), "text": text, "lost_count": self._unreported_count})
             data = note + b"\n" + data
         if self._is_torn:
             data = b"\n" + data

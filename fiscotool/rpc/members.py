@@ -118,6 +118,16 @@ class Members:
         value = self.maybe(name)
         return default if value is None else as_text(value, f"{self._what}.{name}")
 
+    def integer_or(self, name: str, default: T) -> int | T:
+        """Member `name`, an integer; `default` when it is missing or null."""
+        value = self.maybe(name)
+        return default if value is None else as_integer(value, f"{self._what}.{name}")
+
+    def text_or_none(self, name: str) -> str | None:
+        """Member `name`, a text; None when it is missing or null."""
+        value = self.maybe(name)
+        return None if value is None else as_text(value, f"{self._what}.{name}")
+
     def flag(self, name: str) -> bool:
         """Member `name`, true or false."""
         return as_flag(self.take(name), f"{self._what}.{name}")

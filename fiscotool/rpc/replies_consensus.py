@@ -99,7 +99,7 @@ def _consensus_node(value: Any, what: str) -> ConsensusNode:
         index=members.integer("index"),
         node_id=members.text("nodeID"),
         weight=members.integer("weight"),
-        term_weight=members.maybe("termWeight", 0),
+        term_weight=members.integer_or("termWeight", 0),
         extra=members.extra(),
     )
 
@@ -134,7 +134,7 @@ def _sync_peer(value: Any, what: str) -> SyncPeer:
         height=members.integer("blockNumber"),
         latest_hash=members.text("latestHash"),
         genesis_hash=members.text("genesisHash"),
-        archived_height=members.maybe("archivedBlockNumber"),
+        archived_height=members.integer_or("archivedBlockNumber", None),
         extra=members.extra(),
     )
 
@@ -150,7 +150,7 @@ def sync_status(result: Any) -> SyncStatus:
         genesis_hash=members.text("genesisHash"),
         known_highest=members.integer("knownHighestNumber"),
         known_latest_hash=members.text("knownLatestHash"),
-        archived_height=members.maybe("archivedBlockNumber"),
+        archived_height=members.integer_or("archivedBlockNumber", None),
         peers=members.each("peers", _sync_peer),
         extra=members.extra(),
     )
@@ -161,7 +161,7 @@ def _sealer(value: Any, what: str) -> Sealer:
     return Sealer(
         node_id=members.text("nodeID"),
         weight=members.integer("weight"),
-        term_weight=members.maybe("termWeight", 0),
+        term_weight=members.integer_or("termWeight", 0),
         extra=members.extra(),
     )
 

@@ -149,16 +149,16 @@ def node_info(value: Any) -> NodeInfo | None:
 
 def _genesis_sealer(value: Any, what: str) -> Sealer:
     members = Members(value, what)
-    return Sealer(members.text("nodeID"), members.integer("weight"), members.maybe("termWeight", 0), members.extra())
+    return Sealer(members.text("nodeID"), members.integer("weight"), members.integer_or("termWeight", 0), members.extra())
 
 
 def _genesis(value: Any, what: str) -> GenesisConfig:
     members = Members(json_text(value, what) if value else {}, what)
     return GenesisConfig(
         consensus_type=members.text_or("consensusType"),
-        block_tx_count_limit=members.maybe("blockTxCountLimit"),
-        leader_period_blocks=members.maybe("consensusLeaderPeriod"),
-        tx_gas_limit=members.maybe("txGasLimit"),
+        block_tx_count_limit=members.integer_or("blockTxCountLimit", None),
+        leader_period_blocks=members.integer_or("consensusLeaderPeriod", None),
+        tx_gas_limit=members.integer_or("txGasLimit", None),
         sealers=members.each_or_none("sealerList", _genesis_sealer) or (),
         extra=members.extra(),
     )

@@ -105,7 +105,6 @@ def _parent(value: Any, what: str) -> Parent:
 def transaction(value: Any, what: str = "the transaction") -> Transaction:
     """The reply of getTransaction, also an item of a full block's transactions."""
     members = Members(value, what)
-    gas_limit = members.maybe("gasLimit")
     return Transaction(
         version=members.integer("version"),
         tx_hash=members.text("hash"),
@@ -120,11 +119,11 @@ def transaction(value: Any, what: str = "the transaction") -> Transaction:
         abi=members.text_or("abi"),
         signature=members.text("signature"),
         extra_data=members.text_or("extraData"),
-        value=members.maybe("value"),
-        gas_price=members.maybe("gasPrice"),
-        gas_limit=None if gas_limit is None else as_integer(gas_limit, f"{what}.gasLimit"),
-        max_fee_per_gas=members.maybe("maxFeePerGas"),
-        max_priority_fee_per_gas=members.maybe("maxPriorityFeePerGas"),
+        value=members.text_or_none("value"),
+        gas_price=members.text_or_none("gasPrice"),
+        gas_limit=members.integer_or("gasLimit", None),
+        max_fee_per_gas=members.text_or_none("maxFeePerGas"),
+        max_priority_fee_per_gas=members.text_or_none("maxPriorityFeePerGas"),
         extension=members.each_or_none("extension", as_integer),
         tx_proof=members.each_or_none("txProof", as_text),
         transaction_proof=members.maybe("transactionProof"),

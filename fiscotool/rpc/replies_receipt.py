@@ -111,7 +111,7 @@ def receipt(value: Any) -> Receipt:
         input=members.text_or("input"),
         extra_data=members.text_or("extraData"),
         logs=members.each("logEntries", log_entry),
-        effective_gas_price=members.maybe("effectiveGasPrice"),
+        effective_gas_price=members.text_or_none("effectiveGasPrice"),
         tx_receipt_proof=members.each_or_none("txReceiptProof", as_text),
         receipt_proof=members.maybe("receiptProof"),
         transaction_proof=members.maybe("transactionProof"),

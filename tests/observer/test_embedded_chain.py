@@ -31,7 +31,7 @@ from fiscotool.rpc.flows import run_flow, send_and_confirm
 from fiscotool.rpc.methods import METHODS
 from fiscotool.rpc.refusals import BlockNotFound, InvalidGroupId, NonceCheckFail, NoSuchGroupHere, NotStored
 from tests.devnet.chains import Running, make_chain, running
-from tests.rpc.test_recorded_answers import unparsed
+from tests.rpc.leftovers import unparsed
 from tests.support.until import until
 
 pytestmark = pytest.mark.devnet

@@ -5,7 +5,6 @@ Source: recordings/v3/rpc (spec 3.x 2.3 to 2.6).
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +19,7 @@ from fiscotool.rpc.eth_replies import EthBlock, EthReceipt, EthTransaction, eth_
 from fiscotool.rpc.methods import METHODS
 from fiscotool.rpc.refusals import BlockNotFound, InsufficientFunds, KnownRefusal, LedgerWrongArgument, MethodNotFound, NotStored
 from tests.rpc.fake_server import FakeServer, http_answer, key_of, recorded, recorded_behaviour, serving
+from tests.rpc.leftovers import unparsed
 from tests.support.shared import shared
 
 READS = ("read_methods_genesis", "read_methods_with_blocks")
@@ -34,17 +34,6 @@ def rows() -> list[dict[str, Any]]:
 def node(rows: list[dict[str, Any]]) -> Iterator[FakeServer]:
     with serving(recorded_behaviour([row for row in rows if row["api"] == "fisco"])) as server:
         yield server
-
-
-def unparsed(value: Any) -> list[Any]:
-    """Every non-empty `extra` in a reply, however deep."""
-    if isinstance(value, tuple | list):
-        return [found for item in value for found in unparsed(item)]
-    if dataclasses.is_dataclass(value):
-        own = getattr(value, "extra", {})
-        fields = [getattr(value, field.name) for field in dataclasses.fields(value) if field.name not in ("extra", "told")]
-        return ([own] if own else []) + unparsed(fields)
-    return []
 
 
 @pytest.mark.parametrize("name", READS)

@@ -76,7 +76,7 @@ Done = Callable[[Outcome], None]
 class HttpConnection(asyncio.Protocol):
     """A connection that was made. `is_free`: another exchange may begin."""
 
-    __slots__ = ("_body", "_complete", "_done", "_parser", "_parts", "_size_bytes", "_stays", "_transport", "is_open")
+    __slots__ = ("_body", "_complete", "_done", "_has_begun", "_parser", "_parts", "_size_bytes", "_stays", "_transport", "is_open")
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -84,7 +84,7 @@ class HttpConnection(asyncio.Protocol):
         self._done: Done | None = None
         self._parts: list[bytes] = []
         self._size_bytes = 0
-        self._complete = False
+        self._complete = self._has_begun = False
         self._stays = True
         self.is_open = False
 
@@ -118,6 +118,7 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of an answer."""
+        self._has_begun = True
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as problem:
@@ -133,15 +134,15 @@ class HttpConnection(asyncio.Protocol):
         self.is_open = False
         if self._done is not None:
             done, self._done = self._done, None
-            if self._parts:
-                done(Failure("malformed", f"the connection ended in the middle of an answer ({self._size_bytes} bytes)"))
+            if self._has_begun:
+                done(Failure("malformed", f"the connection ended in the middle of an answer ({self._size_bytes} bytes of its body)"))
             else:
                 done(Failure("closed", str(exc) if exc else "the connection was closed without an answer"))
 
     def _finish(self) -> None:
         answer = RawAnswer(self._parser.get_status_code(), b"".join(self._parts))
         self._parts.clear()
-        self._complete = False
+        self._complete = self._has_begun = False
         self._size_bytes = 0
         if not self._stays:
             self.is_open = False

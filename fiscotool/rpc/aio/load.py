@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import math
 import threading
 import time
@@ -82,7 +81,12 @@ class LoadClient:
         self._stopped = threading.Event()
 
     def run(self, txs: Iterable[PreparedTx]) -> LoadResult:
-        """Send `txs` (taken one by one as they are needed) and return what came of them. Ctrl-C returns what is known so far."""
+        """Send `txs` (taken one by one as they are needed) and return what came of them. Ctrl-C returns what is known so far.
+
+        Raises EnvironmentFailure for more connections than the system allows, and whatever a listener raised. To be called once.
+        """
+        if self._began_s:
+            raise RuntimeError("a LoadClient runs once")
         wanted = self._plan.outstanding_max + _SPARE_FILES
         if self._plan.rate_per_s is None:
             allow_open_files(wanted)
@@ -269,8 +273,3 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
-
-
-def split_evenly(txs: Iterable[PreparedTx], share: int, of: int) -> Iterator[PreparedTx]:
-    """Every `of`-th transaction beginning with number `share`: for loads from several processes."""
-    return itertools.islice(txs, share, None, of)
