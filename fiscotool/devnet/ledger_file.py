@@ -132,7 +132,7 @@ def _quick_check(db: sqlite3.Connection) -> None:
     finally:
         db.set_progress_handler(None, 0)
     if found != "ok":
-        raise sqlite3.DatabaseError(found)
+        raise sqlite3.DatabaseError(" ".join(found.split()))
 
 
 def _check_head(db: sqlite3.Connection) -> None:
