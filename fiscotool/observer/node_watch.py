@@ -27,6 +27,7 @@ from fiscotool.rpc.members import UnexpectedShape
 from fiscotool.rpc.tls import TlsFiles
 
 _RETRY_S: Final = 0.5
+_START_S: Final = 0.05
 _DETAIL_CHARS_MAX: Final = 200
 _ABSENT_MAX: Final = 5
 """A node that tells a height and does not have the block, so often in a row, is lying about its height."""
@@ -178,6 +179,10 @@ class NodeWatch:
         while True:
             await self._risen.wait()
             self._risen.clear()
+            if self._blocks_from is not None and self._blocks_from() is None:
+                await asyncio.sleep(_START_S)
+                self._risen.set()
+                continue
             while self._is_behind():
                 if await self._fetch_next() is not _Fetched.GOT:
                     await asyncio.sleep(_RETRY_S)

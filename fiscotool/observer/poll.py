@@ -42,7 +42,7 @@ class Poller:
 
     `every_s`: a node is asked so often, if it answers in time. `incarnation_of(name)`: which life of its process a node is in; asked
     from the poller's thread, so it must not block. `first_height`: blocks from here on are recorded; None: from HISTORY_BLOCKS
-    before the height heard first. Without a `writer` nothing is recorded and no blocks are asked for: for live views.
+    before the height at which the chain is found. Without a `writer` nothing is recorded and no blocks are asked for: for live views.
     """
 
     def __init__(
@@ -165,6 +165,14 @@ class Poller:
         self._guard(lambda: writer.end("stopped"))
 
     def _first_height(self) -> int | None:
+        """Where every node's blocks are asked from; None until every node has answered or failed once.
+
+        Up to f of n = 3f + 1 nodes may lie about their height: the f+1st lowest is that of an honest node or between two of them.
+        """
+        if self._lowest is None and len(self._heard) == len(self._watches):
+            heights = sorted(heard.values["height"] for heard in self._heard.values() if "height" in heard.values)
+            if heights:
+                self._lowest = max(0, heights[(len(heights) - 1) // 3] - HISTORY_BLOCKS)
         return self._lowest
 
     def _take(self, heard: Heard) -> None:
@@ -175,9 +183,6 @@ class Poller:
             self._guard(
                 lambda: writer.poll(heard.name, sent_s, got_s, incarnation=heard.incarnation, error=heard.error, values=heard.values)
             )
-        height = heard.values.get("height")
-        if self._lowest is None and height is not None:
-            self._lowest = max(0, height - HISTORY_BLOCKS)
         if self._on_heard is not None:
             self._on_heard(heard)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 import time
 from collections import Counter
@@ -210,3 +211,17 @@ def test_an_error_in_the_watched_block_is_not_hidden_by_the_end(tmp_path: Path) 
     ):
         until(lambda: bool(poller.problem))
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("lie", [0, 10**9], ids=["low", "high"])
+def test_where_blocks_are_asked_from_is_not_for_one_liar_to_say(tmp_path: Path, lie: int) -> None:
+    path = tmp_path / "run.jsonl"
+    with fake_nodes() as nodes:
+        for node in nodes:
+            node.blocks = tuple(block | {"number": block["number"] + 500} for block in node.blocks)
+            node.height = 520
+        nodes[0].height = lie
+        with RecordingWriter(path) as writer, Poller([node.target for node in nodes], 0.05, writer, complete_within_s=1.0):
+            until(lambda: all("getBlockByNumber" in node.asked for node in nodes[1:]))
+    first = {json.loads(body)["params"][2] for node in nodes[1:] for body in node.server.requests if b"getBlockByNumber" in body}
+    assert min(first) == 420
