@@ -152,6 +152,8 @@ class BlockWork:
         except LedgerFormatError as problem:
             self._verified(proposal, str(problem))
             return
+        if not reason and self._pool.missing(content.tx_hashes):
+            self._gossip.drain()
         if reason or not self._pool.missing(content.tx_hashes):
             self._verified(proposal, reason or self._pool.check_sealable(content.tx_hashes, number=proposal.index))
         else:

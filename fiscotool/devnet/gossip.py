@@ -3,7 +3,9 @@
 Rule 1. New transactions are pushed within 3 ms, all of them in one frame; what came from a peer is not pushed on.
 Rule 2. A peer that (re)connects gets what waits here, so that a restarted leader has something to seal.
 Rule 3. A fetch is answered once or given up after its deadline; an answer nobody waits for is treated as a push.
-Rule 4. A request for more than 10,000 transactions is refused, and an answer stays below the largest message.
+Rule 4. What peers push is admitted in small portions between other work, for a thousand signatures take longer than a vote may wait.
+        Whoever needs a transaction now calls `drain` first.
+Rule 5. A request for more than 10,000 transactions is refused, and an answer stays below the largest message.
 
 Sources: spec 3.x 0 (modules 2001, 2002, 5000), 1.1 (500 ms), 1.8 step 5; bcos-txpool `sync/TransactionSync.cpp`.
 """
@@ -11,6 +13,7 @@ Sources: spec 3.x 0 (modules 2001, 2002, 5000), 1.1 (500 ms), 1.8 step 5; bcos-t
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
@@ -25,6 +28,8 @@ __all__ = ["FETCH_S", "Gossip"]
 
 FETCH_S: Final = 0.5
 _PUSH_AFTER_S: Final = 0.003
+_PORTION: Final = 24
+_PUSHED_MAX: Final = 50_000
 _HASHES_MAX: Final = 10000
 _FRAME_BYTES_MAX: Final = 4 * 1024 * 1024
 
@@ -46,14 +51,17 @@ class Gossip:
         self._outbox: list[bytes] = []
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._next_id = 1
+        self._pushed: deque[bytes] = deque()
+        self._is_draining = False
 
     def push(self, raw: bytes) -> None:
         """Send a new transaction to all peers with the next batch."""
         self._outbox.append(raw)
         if len(self._outbox) == 1:
-            asyncio.get_running_loop().call_later(_PUSH_AFTER_S, self._flush)
+            asyncio.get_running_loop().call_later(_PUSH_AFTER_S, self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send the batch now; before a proposal, so that its transactions arrive before it."""
         outbox, self._outbox = self._outbox, []
         for batch in _batches(outbox):
             self._links.broadcast(Module.PUSH_TRANSACTION, node_pb2.Transactions(transactions=batch).SerializeToString())
@@ -90,11 +98,34 @@ class Gossip:
                 "warning", "bad transactions", "TXPOOL", "a peer sent what is no list of transactions", peer=node_id.hex()[:8]
             )
             return
-        if self._pool.admit_gossip(message.transactions, is_needed=module == Module.TXS_SYNC and message.id in self._waiting):
-            self._on_new()
         waiting = self._waiting.get(message.id) if module == Module.TXS_SYNC else None
-        if waiting is not None and not waiting.done():
+        if waiting is None:
+            self._pushed.extend(message.transactions)
+            if len(self._pushed) > _PUSHED_MAX:
+                self.drain()
+            elif not self._is_draining:
+                self._is_draining = True
+                asyncio.get_running_loop().call_soon(self._admit_some)
+            return
+        if self._pool.admit_gossip(message.transactions, is_needed=True):
+            self._on_new()
+        if not waiting.done():
             waiting.set_result(None)
+
+    def drain(self) -> None:
+        """Admit now everything that was pushed."""
+        pushed, self._pushed = self._pushed, deque()
+        if pushed and self._pool.admit_gossip(pushed):
+            self._on_new()
+
+    def _admit_some(self) -> None:
+        pushed = self._pushed
+        portion = [pushed.popleft() for _ in range(min(_PORTION, len(pushed)))]
+        self._is_draining = bool(pushed)
+        if self._is_draining:
+            asyncio.get_running_loop().call_soon(self._admit_some)
+        if self._pool.admit_gossip(portion):
+            self._on_new()
 
     def _serve(self, node_id: bytes, request: node_pb2.TransactionsRequest) -> None:
         found: list[bytes] = []

@@ -86,6 +86,7 @@ class Node:
             on_target=lambda index: self.post(SyncTarget(Height(index))),
             claimed=lambda: (claimed_height(settings.byzantine, store.height), store.head_hash),
             serve=self._serve_block,
+            executed=lambda: int(self.driver.state.expected) - 1,
         )
         self._log_file = ConsensusLog(settings.data_path, genesis_hash=store.genesis_hash, node_id=self.node_id)
         self._writer = DurableWriter(
@@ -206,6 +207,7 @@ class Node:
         self.driver.on_durable()
 
     def _on_proposed(self, proposal: Proposal) -> None:
+        self.gossip.flush()
         self.post(Proposed(proposal))
 
     # What peers bring (peers.PeerListener).

@@ -2,7 +2,7 @@
 
 Rule 1. A status goes to all peers when the head moved (at most every 200 ms) and every 2 s. Peers of another genesis block are ignored.
 Rule 2. Fetching starts when somebody is higher than this node and consensus is not about to bring that height itself (`agreed`, which
-        the core sets back to its committed height while it is in timeout).
+        the core sets back to its committed height while it is in timeout): at once when more than a shard is missing, else after 400 ms.
 Rule 3. Requests are shards of at most 8 blocks, at most 2 in flight a peer, 1,600 ms each, at most 256 blocks ahead of the head. The
         other side answers with what fits into 4 MiB.
 Rule 4. Nothing is believed: `synced.check_block` judges each block before it is written. A peer that sent a wrong one is not asked
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from google.protobuf.message import DecodeError
@@ -26,13 +25,14 @@ from fiscotool.devnet.contracts import LedgerStore
 from fiscotool.devnet.frames import Module
 from fiscotool.devnet.log import NodeLog, short_hash
 from fiscotool.devnet.proto import node_pb2
+from fiscotool.devnet.sync_plan import SHARD_BLOCKS, PeerView, missing_shards
 
-__all__ = ["FAULTY_BLOCKS", "BlockSync", "PeerView"]
+__all__ = ["FAULTY_BLOCKS", "BlockSync"]
 
 FAULTY_BLOCKS: Final = 50
 _LOOP_S: Final = 0.2
 _STATUS_S_MAX: Final = 2.0
-_SHARD_BLOCKS: Final = 8
+_PATIENCE_S: Final = 0.4
 _SHARDS_A_PEER: Final = 2
 _REQUEST_S: Final = 1.6
 _AHEAD_BLOCKS_MAX: Final = 256
@@ -49,25 +49,12 @@ class _Links(Protocol):
     def broadcast(self, module: int, payload: bytes, to: Iterable[bytes] | None = None) -> None: ...
 
 
-@dataclass(slots=True)
-class PeerView:
-    """What a connected peer says of itself, and how it behaves when asked."""
-
-    number: int
-    head_hash: bytes
-    genesis_hash: bytes
-    asked: dict[int, float] = field(default_factory=dict)
-    """First height of each shard in flight, with its deadline on the loop's clock."""
-    not_before_s: float = 0.0
-    silences: int = 0
-
-
 class BlockSync:
     """Keeps this node's ledger up with its peers.
 
     `apply_block(raw, number)` checks and writes one block and says whether it was good; `on_change` is called when what the core wants
     to know of peers may have changed; `on_target(n)` when blocks up to `n` are being fetched; `claimed` is what this node says of its
-    head, `serve` the encoded block it gives to others.
+    head, `serve` the encoded block it gives to others, `executed` the height consensus has executed.
     """
 
     def __init__(
@@ -82,6 +69,7 @@ class BlockSync:
         on_target: Callable[[int], None],
         claimed: Callable[[], tuple[int, bytes]],
         serve: Callable[[int], bytes],
+        executed: Callable[[], int],
     ) -> None:
         self.peers: dict[bytes, PeerView] = {}
         self.agreed = store.height
@@ -96,6 +84,8 @@ class BlockSync:
         self._on_target = on_target
         self._claimed = claimed
         self._serve_block = serve
+        self._executed = executed
+        self._behind_since_s: float | None = None
         self._downloaded: dict[int, tuple[bytes, bytes]] = {}
         self._wake = asyncio.Event()
         self._told_height = -1
@@ -186,7 +176,15 @@ class BlockSync:
             self._wake.set()
 
     def _should_fetch(self) -> bool:
-        return self.highest > max(self._store.height, self.agreed)
+        """Rule 2. Being behind by a block or two for a moment is ordinary: then the same block is on its way through consensus."""
+        lead = self.highest - max(self._store.height, self.agreed, self._executed())
+        if lead <= 0:
+            self._behind_since_s = None
+            return False
+        now_s = self._clock()
+        if self._behind_since_s is None:
+            self._behind_since_s = now_s
+        return lead > SHARD_BLOCKS or now_s - self._behind_since_s >= _PATIENCE_S
 
     def _expire(self) -> None:
         now_s = self._clock()
@@ -229,22 +227,13 @@ class BlockSync:
         return claims[faulty_max] if len(claims) > faulty_max else 0
 
     def _wanted(self, last: int) -> list[tuple[int, int]]:
-        """(first height, count) of the shards nobody has been asked for, lowest first."""
-        asked = {height for peer in self.peers.values() for start in peer.asked for height in range(start, start + _SHARD_BLOCKS)}
-        shards: list[tuple[int, int]] = []
-        for height in range(self._store.height + 1, last + 1):
-            if height in self._downloaded or height in asked:
-                continue
-            if shards and shards[-1][0] + shards[-1][1] == height and shards[-1][1] < _SHARD_BLOCKS:
-                shards[-1] = (shards[-1][0], shards[-1][1] + 1)
-            else:
-                shards.append((height, 1))
-        return shards
+        asked = {height for peer in self.peers.values() for start in peer.asked for height in range(start, start + SHARD_BLOCKS)}
+        return missing_shards(self._store.height + 1, last, asked.union(self._downloaded))
 
     def _serve(self, node_id: bytes, start: int, size: int) -> None:
         blocks: list[bytes] = []
         size_bytes = 0
-        for number in range(max(start, 1), min(start + max(0, min(size, _SHARD_BLOCKS)), self._store.height + 1)):
+        for number in range(max(start, 1), min(start + max(0, min(size, SHARD_BLOCKS)), self._store.height + 1)):
             blocks.append(self._serve_block(number))
             size_bytes += len(blocks[-1])
             if size_bytes > _RESPONSE_BYTES_MAX:
@@ -262,7 +251,7 @@ class BlockSync:
         else:
             peer.silences += 1
             peer.not_before_s = self._clock() + min(2.0**peer.silences, _SILENT_S_MAX)
-        for offset, raw in enumerate(message.blocksData[:_SHARD_BLOCKS]):
+        for offset, raw in enumerate(message.blocksData[:SHARD_BLOCKS]):
             self._downloaded.setdefault(message.number + offset, (raw, node_id))
         self._wake.set()
 
@@ -280,7 +269,7 @@ class BlockSync:
                 return
             raw, node_id = found
             if await self._apply_block(raw, height + 1):
-                if self._store.height % _SHARD_BLOCKS == 0:
+                if self._store.height % SHARD_BLOCKS == 0:
                     self._log.info("BLOCK SYNC", "BlockSync: applyBlock", number=self._store.height, hash=short_hash(self._store.head_hash))
                     self._expire()
                     self._request()
