@@ -24,7 +24,7 @@ AGREEMENT: Final = Invariant(
     "每个高度只有一个区块哈希",
     "For every height, all nodes that ever told a block there, at any time and in any life, told the same block hash; and every "
     "hash a node named as its latest is the hash of a block of that one chain.",
-    "对每个高度,所有曾给出该高度区块的节点(任何时刻、任何一次进程生命期)给出的区块哈希都相同;节点报告的最新哈希都属于这条唯一的链。",
+    "对每个高度，所有曾给出该高度区块的节点（任何时刻、任何一次进程生命期）给出的区块哈希都相同；节点报告的最新哈希都属于这条唯一的链。",
     "OSDI'99 4.5.1; bcos-pbft PBFTCache::checkAndCommitStableCheckPoint",
 )
 
@@ -35,7 +35,7 @@ STATE_AGREEMENT: Final = Invariant(
     "每个区块只有一个执行结果",
     "Nodes that tell the same block hash also tell the same transaction, receipt and state roots, gas used, sealer and list of "
     "transactions.",
-    "给出同一区块哈希的节点,给出的交易根、回执根、状态根、gas 用量、出块者与交易列表也都相同。",
+    "给出同一区块哈希的节点，给出的交易根、回执根、状态根、gas 用量、出块者与交易列表也都相同。",
     "bcos-tars-protocol TarsHashable.h (block hash); spec 3.x 3.4",
 )
 
@@ -78,7 +78,7 @@ def _report_fork(exam: Examination, number: int, told: dict[str, list[BlockSeen]
             evidence(
                 Words(
                     f"Height {number}: {nodes} told {_short(block_hash)}, {others} told {_short(majority)}.",
-                    f"高度 {number}:{nodes} 给出 {_short(block_hash)},{others} 给出 {_short(majority)}。",
+                    f"高度 {number}：{nodes} 给出 {_short(block_hash)}，{others} 给出 {_short(majority)}。",
                 ),
                 node=blocks[0].node,
                 height=number,
@@ -111,7 +111,7 @@ def _check_sampled_hashes(exam: Examination, facts: Facts) -> None:
                     Words(
                         f"{sample.node} named {_short(sample.block_hash)} as its latest block at height {height}; no block told "
                         f"has that hash.",
-                        f"{sample.node} 在高度 {height} 报告最新哈希为 {_short(sample.block_hash)},但没有任何区块具有该哈希。",
+                        f"{sample.node} 在高度 {height} 报告最新哈希为 {_short(sample.block_hash)}，但没有任何区块具有该哈希。",
                     ),
                     node=sample.node,
                     height=height,
@@ -156,7 +156,7 @@ def _compare_field(exam: Examination, number: int, same: list[BlockSeen], field:
                 evidence(
                     Words(
                         f"Height {number}: {block.node} tells another {field} than {reference.node} for the same block hash.",
-                        f"高度 {number}:同一区块哈希,{block.node} 给出的 {field} 与 {reference.node} 不同。",
+                        f"高度 {number}：同一区块哈希，{block.node} 给出的 {field} 与 {reference.node} 不同。",
                     ),
                     node=block.node,
                     height=number,

@@ -38,7 +38,7 @@ CERTIFICATE: Final = Invariant(
     "For every block above height 0 as each node told it: the signers are distinct, all are in that block's sealer list, every "
     "signature "
     "verifies over the block hash, and their weight is at least q = W − ⌊(W−1)/3⌋ of that list.",
-    "对每个节点给出的每个非创世区块:签名者互不相同,且都在该块的共识节点列表中,每个签名对区块哈希验证有效,"
+    "对每个节点给出的每个非创世区块：签名者互不相同，且都在该块的共识节点列表中，每个签名对区块哈希验证有效，"
     "权重之和不少于该列表的 q = W − ⌊(W−1)/3⌋。",
     "OSDI'99 4.2; bcos-pbft PBFTConfig updateQuorum; spec 3.x 1.5, 3.4",
 )
@@ -49,7 +49,7 @@ EMPTY_CERTIFICATE: Final = Invariant(
     "Empty blocks are signed too",
     "空区块同样有签名",
     "What `certificate` demands also holds for blocks without transactions, which FISCO's block sync takes without looking.",
-    "「法定多数签名」的要求同样适用于没有交易的区块(FISCO 的区块同步对空块不作检查)。",
+    "「法定多数签名」的要求同样适用于没有交易的区块（FISCO 的区块同步对空块不作检查）。",
     "bcos-pbft BlockValidator.cpp asyncCheckBlock; spec 3.x 1.16",
     is_required=False,
 )
@@ -60,7 +60,7 @@ ONE_SIGNATURE: Final = Invariant(
     "No sealer signs two blocks at one height",
     "共识节点在同一高度不签两个区块",
     "Over everything told by all nodes, no sealer has a valid signature over two different block hashes at one height.",
-    "在所有节点给出的全部数据中,没有共识节点在同一高度对两个不同的区块哈希都有有效签名。",
+    "在所有节点给出的全部数据中，没有共识节点在同一高度对两个不同的区块哈希都有有效签名。",
     "OSDI'99 4.2; Twins; spec 3.x 1.17 (2, 6)",
 )
 
@@ -80,7 +80,8 @@ def check_header_hash(facts: Facts) -> Finding:
                     Words(
                         f"{block.node}: block {block.number} is told as {block.block_hash[:12]}…, its fields hash to "
                         f"{block.recomputed_hash[:12]}….",
-                        f"{block.node}:区块 {block.number} 报告哈希 {block.block_hash[:12]}…,由字段重算得 {block.recomputed_hash[:12]}…。",
+                        f"{block.node}：区块 {block.number} 报告哈希 {block.block_hash[:12]}…，由字段重算得 "
+                        f"{block.recomputed_hash[:12]}…。",
                     ),
                     node=block.node,
                     height=block.number,
@@ -90,7 +91,7 @@ def check_header_hash(facts: Facts) -> Finding:
                 )
             )
     if untold:
-        exam.note(evidence(Words(f"{untold} headers lacked a field and could not be hashed.", f"{untold} 个区块头缺少字段,无法重算。")))
+        exam.note(evidence(Words(f"{untold} headers lacked a field and could not be hashed.", f"{untold} 个区块头缺少字段，无法重算。")))
     return exam.finding(
         Words(f"{exam.checked_count} headers hash to what they claim.", f"{exam.checked_count} 个区块头的哈希重算一致。"),
         Words("No complete header was told.", "没有给出完整的区块头。"),
@@ -117,7 +118,7 @@ def _check_certificates(facts: Facts, exam: Examination, *, is_empty: bool) -> F
         if not ids or (not block.sealer_list and block.signatures and not valid):
             words = Words(
                 f"Block {block.number} names no sealers, so its signatures could not be verified.",
-                f"区块 {block.number} 没有共识节点列表,无法验证其签名。",
+                f"区块 {block.number} 没有共识节点列表，无法验证其签名。",
             )
             exam.cannot_tell(words)
             continue
@@ -131,11 +132,11 @@ def _check_certificates(facts: Facts, exam: Examination, *, is_empty: bool) -> F
                 evidence(fault, node=block.node, height=block.number, lines=(block.line,), signers=told, weight=weight, quorum=quorum)
             )
     margin = f"{thinnest[0]} of {thinnest[1]} needed" if thinnest else ""
-    margin_zh = f"最少 {thinnest[0]},要求 {thinnest[1]}" if thinnest else ""
+    margin_zh = f"最少 {thinnest[0]}，要求 {thinnest[1]}" if thinnest else ""
     return exam.finding(
         Words(
             f"{exam.checked_count} certificates verified; the thinnest weighs {margin}.",
-            f"验证了 {exam.checked_count} 个签名列表;权重{margin_zh}。",
+            f"验证了 {exam.checked_count} 个签名列表；权重{margin_zh}。",
         ),
         Words("No such block was told.", "没有给出这样的区块。"),
     )
@@ -149,7 +150,7 @@ def _list_for(facts: Facts, block: BlockSeen) -> tuple[tuple[str, ...], tuple[in
 
 def _fault_of(block: BlockSeen, ids: tuple[str, ...], weight: int, quorum: int) -> Words | None:
     """What is wrong with a certificate; None if nothing is."""
-    who, who_zh = f"{block.node}: block {block.number}", f"{block.node}:区块 {block.number}"
+    who, who_zh = f"{block.node}: block {block.number}", f"{block.node}：区块 {block.number}"
     indices = [entry.sealer_index for entry in block.signatures]
     if outside := sorted({index for index in indices if not 0 <= index < len(ids)}):
         return Words(
@@ -157,13 +158,13 @@ def _fault_of(block: BlockSeen, ids: tuple[str, ...], weight: int, quorum: int) 
             f"{who_zh} 的签名者 {outside} 不在其 {len(ids)} 个共识节点之中。",
         )
     if invalid := sorted({entry.sealer_index for entry in block.signatures if not entry.is_valid}):
-        return Words(f"{who}: the signature of sealer {invalid} does not verify.", f"{who_zh}:共识节点 {invalid} 的签名验证失败。")
+        return Words(f"{who}: the signature of sealer {invalid} does not verify.", f"{who_zh}：共识节点 {invalid} 的签名验证失败。")
     if repeated := sorted({index for index in indices if indices.count(index) > 1}):
-        return Words(f"{who}: sealer {repeated} signs more than once.", f"{who_zh}:共识节点 {repeated} 重复签名。")
+        return Words(f"{who}: sealer {repeated} signs more than once.", f"{who_zh}：共识节点 {repeated} 重复签名。")
     if weight < quorum:
         return Words(
             f"{who} has signatures of weight {weight}, a quorum is {quorum}.",
-            f"{who_zh} 的签名权重为 {weight},法定多数为 {quorum}。",
+            f"{who_zh} 的签名权重为 {weight}，法定多数为 {quorum}。",
         )
     return None
 

@@ -67,7 +67,7 @@ class Examination:
             first = self._breaches[0]
             more = self.breach_count - 1
             en = first.text + (f" (and {more} more)" if more else "")
-            zh = first.text_zh + (f"(另有 {more} 处)" if more else "")
+            zh = first.text_zh + (f"（另有 {more} 处）" if more else "")
             return Finding(self.invariant, Verdict.VIOLATED, en, zh, max(self.checked_count, self.breach_count), facts)
         if self.checked_count == 0 or self._unknown is not None:
             words = self._unknown or vacuous

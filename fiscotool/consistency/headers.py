@@ -23,7 +23,7 @@ SEALER_LIST: Final = Invariant(
     "共识节点列表有序且只由交易改变",
     "The sealer list of a header is strictly ascending by node id with one positive weight each; it differs from the list of the block "
     "before only if that block holds a transaction.",
-    "区块头中的共识节点列表按节点 ID 严格升序,且每个都有一个正权重;只有当前一区块含有交易时,列表才可能与前一区块不同。",
+    "区块头中的共识节点列表按节点 ID 严格升序，且每个都有一个正权重；只有当前一区块含有交易时，列表才可能与前一区块不同。",
     "bcos-pbft ConsensusConfig setConsensusNodeList; spec 3.x 1.5, 1.19",
 )
 
@@ -35,7 +35,7 @@ TIMESTAMPS: Final = Invariant(
     "A block's timestamp is later than that of every block a pipeline's length (50) below it and, where the observer's wall "
     "clock is recorded, "
     "lies between the sending of its transactions and its first appearance, give or take the error of the clocks.",
-    "区块时间戳晚于低一个流水线长度(50)以上的区块;若记录了观测者的时钟,则时间戳介于其交易发送与该区块首次出现之间(允许时钟误差)。",
+    "区块时间戳晚于低一个流水线长度（50）以上的区块；若记录了观测者的时钟，则时间戳介于其交易发送与该区块首次出现之间（允许时钟误差）。",
     "bcos-sealer SealingManager.cpp; spec 3.x 1.8 (2), 1.17 (11)",
 )
 
@@ -62,7 +62,7 @@ def check_sealer_list(facts: Facts) -> Finding:
             exam.breach(
                 _fault(
                     later,
-                    Words("its sealers differ from those before, which no transaction changed", "共识节点与前一区块不同,但没有交易改变它"),
+                    Words("its sealers differ from those before, which no transaction changed", "共识节点与前一区块不同，但没有交易改变它"),
                 )
             )
     return exam.finding(
@@ -73,7 +73,7 @@ def check_sealer_list(facts: Facts) -> Finding:
 
 def _fault(block: BlockSeen, what: Words) -> Evidence:
     return evidence(
-        Words(f"Block {block.number}: {what.en}.", f"区块 {block.number}:{what.zh}。"),
+        Words(f"Block {block.number}: {what.en}.", f"区块 {block.number}：{what.zh}。"),
         node=block.node,
         height=block.number,
         lines=(block.line,),
@@ -102,7 +102,7 @@ def check_timestamps(facts: Facts) -> Finding:
             evidence(
                 Words(
                     f"{falls} blocks have a timestamp not later than their parent's: allowed with pipelining, and worth a look.",
-                    f"{falls} 个区块的时间戳不晚于其父块:流水线下允许,但值得留意。",
+                    f"{falls} 个区块的时间戳不晚于其父块：流水线下允许，但值得留意。",
                 )
             )
         )

@@ -124,13 +124,13 @@ def _noted(finding: Finding, with_them: Finding, liars: frozenset[str]) -> Findi
     head = evidence(
         Words(
             f"What {who} (declared Byzantine, within f) says is not counted. Counted, this rule would be broken:",
-            f"{who}(声明为拜占庭节点,未超过 f)的陈述不计入;若计入,本规则将被违反:",
+            f"{who}（声明为拜占庭节点，未超过 f）的陈述不计入；若计入，本规则将被违反：",
         ),
         node=min(liars),
     )
     return replace(
         finding,
         summary=f"{finding.summary} Seen of {who}, declared Byzantine: {with_them.summary}",
-        summary_zh=f"{finding.summary_zh} 声明为拜占庭的 {who} 的表现:{with_them.summary_zh}",
+        summary_zh=f"{finding.summary_zh} 声明为拜占庭的 {who} 的表现：{with_them.summary_zh}",
         evidence=(*finding.evidence, head, *with_them.evidence),
     )

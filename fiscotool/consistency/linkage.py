@@ -22,7 +22,7 @@ LINKAGE: Final = Invariant(
     "Chain of parents",
     "父块链接",
     "Every block at height h > 1 names height h−1 and the hash of the block told at h−1 as its parent; block 1 names height 0.",
-    "每个高度 h > 1 的区块,其父块信息为高度 h−1 及该高度区块的哈希;1 号区块的父块高度为 0。",
+    "每个高度 h > 1 的区块，其父块信息为高度 h−1 及该高度区块的哈希；1 号区块的父块高度为 0。",
     "spec 3.x 3.4; bcos-tars-protocol Block.tars parentInfo",
 )
 
@@ -41,7 +41,7 @@ def check_linkage(facts: Facts) -> Finding:
         exam.cannot_tell(
             Words(
                 f"No node told the blocks between {low} and {high}: the chain cannot be followed there.",
-                f"没有节点给出高度 {low} 与 {high} 之间的区块:此处无法核对链接。",
+                f"没有节点给出高度 {low} 与 {high} 之间的区块：此处无法核对链接。",
             )
         )
     return exam.finding(
@@ -59,7 +59,7 @@ def _check_block(exam: Examination, facts: Facts, block: BlockSeen, parent: Bloc
             evidence(
                 Words(
                     f"{block.node}: block {block.number} names height {block.parent_number} as its parent.",
-                    f"{block.node}:区块 {block.number} 的父块高度写为 {block.parent_number}。",
+                    f"{block.node}：区块 {block.number} 的父块高度写为 {block.parent_number}。",
                 ),
                 node=block.node,
                 height=block.number,
@@ -78,7 +78,7 @@ def _check_block(exam: Examination, facts: Facts, block: BlockSeen, parent: Bloc
                 Words(
                     f"{block.node}: block {block.number} names {block.parent_hash[:12]}… as its parent, block {parent.number} "
                     f"is {parent.block_hash[:12]}….",
-                    f"{block.node}:区块 {block.number} 的父块哈希写为 {block.parent_hash[:12]}…,而区块 {parent.number} 是 "
+                    f"{block.node}：区块 {block.number} 的父块哈希写为 {block.parent_hash[:12]}…，而区块 {parent.number} 是 "
                     f"{parent.block_hash[:12]}…。",
                 ),
                 node=block.node,

@@ -28,7 +28,7 @@ HEIGHT_MONOTONE: Final = Invariant(
     "高度从不回退",
     "Of two answers of one node ordered in real time, the later never shows a smaller height, also across restarts and kill -9; "
     "exempt is a node whose data directory was removed on purpose in between.",
-    "同一节点按真实时间先后的两次回答,后者的高度从不更小,重启与 kill -9 之后亦然;仅当其间有意删除了数据目录时例外。",
+    "同一节点按真实时间先后的两次回答，后者的高度从不更小，重启与 kill -9 之后亦然；仅当其间有意删除了数据目录时例外。",
     "spec 3.x 1.13, 1.17 (9); bcos-ledger",
 )
 
@@ -38,7 +38,7 @@ VIEW_MONOTONE: Final = Invariant(
     "Views never fall within a process life",
     "同一进程生命期内视图从不回退",
     "Of two answers of one process (same pid and start time) ordered in real time, the later never shows a smaller view.",
-    "同一进程(pid 与启动时间相同)按真实时间先后的两次回答,后者的视图从不更小。",
+    "同一进程（pid 与启动时间相同）按真实时间先后的两次回答，后者的视图从不更小。",
     "OSDI'99 4.4; spec 3.x 1.17 (8); bcos-pbft PBFTConfig m_view",
 )
 
@@ -48,7 +48,7 @@ CONSENSUS_HEIGHT: Final = Invariant(
     "Consensus does not run ahead of the ledger",
     "共识高度不超过账本高度",
     "The block number in a node's consensus status is never above the ledger height the same node shows later.",
-    "节点共识状态中的区块高度,从不大于同一节点之后给出的账本高度。",
+    "节点共识状态中的区块高度，从不大于同一节点之后给出的账本高度。",
     "bcos-pbft PBFTConfig committedProposal; spec 3.x 1.8 (14)",
 )
 
@@ -92,7 +92,7 @@ def check_height_monotone(facts: Facts) -> Finding:
             _judge(exam, node, "height", "高度", _falls([*readings, *told], readings))
     return exam.finding(
         Words(
-            f"{exam.checked_count} later answers, none lower than an earlier one.", f"{exam.checked_count} 次后续回答,没有一次低于之前。"
+            f"{exam.checked_count} later answers, none lower than an earlier one.", f"{exam.checked_count} 次后续回答，没有一次低于之前。"
         ),
         Words("No node answered twice.", "没有节点回答过两次。"),
     )
@@ -113,11 +113,11 @@ def check_view_monotone(facts: Facts) -> Finding:
         exam.cannot_tell(
             Words(
                 f"{unknown} answers show a smaller view than before, from processes whose identity is not recorded: perhaps restarts.",
-                f"{unknown} 次回答的视图小于之前,但未记录进程身份:可能是重启所致。",
+                f"{unknown} 次回答的视图小于之前，但未记录进程身份：可能是重启所致。",
             )
         )
     return exam.finding(
-        Words(f"{exam.checked_count} later answers, none of a smaller view.", f"{exam.checked_count} 次后续回答,视图从未变小。"),
+        Words(f"{exam.checked_count} later answers, none of a smaller view.", f"{exam.checked_count} 次后续回答，视图从未变小。"),
         Words("No process whose identity is recorded answered twice.", "没有已记录身份的进程回答过两次。"),
     )
 
@@ -131,11 +131,11 @@ def check_consensus_height(facts: Facts) -> Finding:
             told = [s for s in samples if _epoch(wipes, s.sent_s) == epoch]
             status = [_Reading(s.sent_s, s.got_s, s.consensus_height, s.line) for s in told if s.consensus_height is not None]
             ledger = [_Reading(s.sent_s, s.got_s, s.height, s.line) for s in told if s.height is not None]
-            _judge(exam, node, "height after its consensus status", "(相对共识状态的)账本高度", _falls(status, ledger))
+            _judge(exam, node, "height after its consensus status", "（相对共识状态的）账本高度", _falls(status, ledger))
     return exam.finding(
         Words(
             f"{exam.checked_count} ledger heights, none below an earlier consensus status.",
-            f"{exam.checked_count} 次账本高度,均不低于之前的共识状态。",
+            f"{exam.checked_count} 次账本高度，均不低于之前的共识状态。",
         ),
         Words("No consensus status was read before a ledger height.", "没有在账本高度之前读到共识状态。"),
     )
@@ -154,7 +154,7 @@ def _judge(exam: Examination, node: str, what: str, what_zh: str, falls: Iterato
                 evidence(
                     Words(
                         f"{node} showed {what} {best.value} by {best.got_s:.2f} s and {reading.value} after {reading.sent_s:.2f} s.",
-                        f"{node} 的{what_zh}在 {best.got_s:.2f} 秒前为 {best.value},在 {reading.sent_s:.2f} 秒后为 {reading.value}。",
+                        f"{node} 的{what_zh}在 {best.got_s:.2f} 秒前为 {best.value}，在 {reading.sent_s:.2f} 秒后为 {reading.value}。",
                     ),
                     node=node,
                     height=reading.value if what == "height" else None,

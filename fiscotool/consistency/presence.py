@@ -26,7 +26,7 @@ SIGNERS_ALIVE: Final = Invariant(
     "No sealer whose process was certainly down or frozen from before a block can have been sealed until the telling node "
     "showed it has "
     "signed that block.",
-    "若某共识节点的进程从区块可能出块之前到给出该块的节点首次展示它为止一直停止或冻结,则它没有签署该区块。",
+    "若某共识节点的进程从区块可能出块之前到给出该块的节点首次展示它为止一直停止或冻结，则它没有签署该区块。",
     "spec 3.x 1.8 (12, 13); Castro–Liskov authentication",
     is_required=False,
 )
@@ -38,7 +38,7 @@ PROPOSER_ALIVE: Final = Invariant(
     "宕机的节点不会出块",
     "No sealer whose process was certainly down or frozen from before a block can have been sealed until it first appeared has "
     "proposed it.",
-    "若某共识节点的进程从区块可能出块之前到该区块首次出现为止一直停止或冻结,则它没有提出该区块。",
+    "若某共识节点的进程从区块可能出块之前到该区块首次出现为止一直停止或冻结，则它没有提出该区块。",
     "spec 3.x 1.8 (1–3)",
     is_required=False,
 )
@@ -49,7 +49,7 @@ NO_QUORUM_NO_BLOCK: Final = Invariant(
     "No block without a quorum",
     "没有法定多数就没有区块",
     "While sealers of more weight than W − q are certainly down, no block appears that was sealed after they went down.",
-    "当宕机的共识节点权重超过 W − q 时,不会出现在其宕机之后才出块的区块。",
+    "当宕机的共识节点权重超过 W − q 时，不会出现在其宕机之后才出块的区块。",
     "OSDI'99 4.2; spec 3.x 1.17 (3, 6)",
     is_required=False,
 )
@@ -62,7 +62,7 @@ HEIGHT_BACKED: Final = Invariant(
     "When a node claims a height and sealers of at least q weight are then up and undisturbed for 10 s, another node reaches "
     "that height "
     "within the recording: a block enters a ledger only after q sealers executed it.",
-    "节点报告某一高度后,若此后 10 秒内至少 q 权重的共识节点正常且未受干扰,则记录中另有节点到达该高度:区块进入账本之前必有 q "
+    "节点报告某一高度后，若此后 10 秒内至少 q 权重的共识节点正常且未受干扰，则记录中另有节点到达该高度：区块进入账本之前必有 q "
     "权重的共识节点执行过它。",
     "bcos-pbft PBFTCache::checkAndCommitStableCheckPoint; spec 3.x 1.9",
 )
@@ -75,7 +75,7 @@ PROCESS_ALIVE: Final = Invariant(
     "A node that answered goes on answering until something is done to it: its process is not replaced by another, and it does "
     "not fall "
     "silent for more than 10 s until the end of the recording, outside of the faults of the run.",
-    "曾经应答的节点在未受操作时持续应答:除本次运行注入的故障外,其进程不会变为另一个进程,也不会沉默超过 10 秒直至记录结束。",
+    "曾经应答的节点在未受操作时持续应答：除本次运行注入的故障外，其进程不会变为另一个进程，也不会沉默超过 10 秒直至记录结束。",
     "docs/invariants.md; recordings v3 (crash after resume)",
 )
 
@@ -103,7 +103,8 @@ def check_signers_alive(facts: Facts) -> Finding:
                             f"{name} signed block {block.number} (told by {block.node}), made between {from_s:.2f} and "
                             f"{to_s:.2f} s, while it was "
                             f"down ({span.fault.kind}) from {span.start_s:.2f} s on.",
-                            f"{name} 签署了区块 {block.number}(由 {block.node} 给出,产生于 {from_s:.2f} 至 {to_s:.2f} 秒之间),但它自 "
+                            f"{name} 签署了区块 {block.number}（由 {block.node} 给出，产生于 {from_s:.2f} 至 {to_s:.2f} "
+                            f"秒之间），但它自 "
                             f"{span.start_s:.2f} 秒起处于 {span.fault.kind} 状态。",
                         ),
                         node=name,
@@ -114,7 +115,7 @@ def check_signers_alive(facts: Facts) -> Finding:
     return exam.finding(
         Words(
             f"{exam.checked_count} certificates made while a sealer was down, none signed by it.",
-            f"有节点宕机期间的 {exam.checked_count} 个签名列表,均不含该节点。",
+            f"有节点宕机期间的 {exam.checked_count} 个签名列表，均不含该节点。",
         ),
         Words("No block was certainly made while a sealer was down.", "没有确定在某节点宕机期间产生的区块。"),
     )
@@ -139,7 +140,7 @@ def check_proposer_alive(facts: Facts) -> Finding:
                         f"{name} proposed block {number}, made between {from_s:.2f} and {to_s:.2f} s, while it was down "
                         f"({span.fault.kind}) from "
                         f"{span.start_s:.2f} s on.",
-                        f"{name} 提出了区块 {number}(产生于 {from_s:.2f} 至 {to_s:.2f} 秒之间),但它自 {span.start_s:.2f} "
+                        f"{name} 提出了区块 {number}（产生于 {from_s:.2f} 至 {to_s:.2f} 秒之间），但它自 {span.start_s:.2f} "
                         f"秒起处于 {span.fault.kind} 状态。",
                     ),
                     node=name,
@@ -150,7 +151,7 @@ def check_proposer_alive(facts: Facts) -> Finding:
     return exam.finding(
         Words(
             f"{exam.checked_count} blocks made while a sealer was down, none proposed by it.",
-            f"有节点宕机期间的 {exam.checked_count} 个区块,均非该节点提出。",
+            f"有节点宕机期间的 {exam.checked_count} 个区块，均非该节点提出。",
         ),
         Words("No block was certainly made while a sealer was down.", "没有确定在某节点宕机期间产生的区块。"),
     )
@@ -170,7 +171,7 @@ def check_no_quorum_no_block(facts: Facts) -> Finding:
                     evidence(
                         Words(
                             f"Block {number} was made between {from_s:.2f} and {to_s:.2f} s while {down} were down: no quorum was left.",
-                            f"区块 {number} 产生于 {from_s:.2f} 至 {to_s:.2f} 秒之间,而此时 {down} 均已宕机,不足法定多数。",
+                            f"区块 {number} 产生于 {from_s:.2f} 至 {to_s:.2f} 秒之间，而此时 {down} 均已宕机，不足法定多数。",
                         ),
                         height=number,
                         lines=(block.line,),
@@ -180,7 +181,7 @@ def check_no_quorum_no_block(facts: Facts) -> Finding:
     return exam.finding(
         Words(
             f"The chain stood still through {exam.checked_count} losses of quorum.",
-            f"{exam.checked_count} 次失去法定多数期间,链均停止出块。",
+            f"{exam.checked_count} 次失去法定多数期间，链均停止出块。",
         ),
         Words("The quorum was never lost for certain.", "没有确定失去法定多数的时段。"),
     )
@@ -212,7 +213,7 @@ def check_height_backed(facts: Facts) -> Finding:
             evidence(
                 Words(
                     f"{node} claimed height {number} at {phantom.got_s:.2f} s; no other node ever got beyond {reached}.",
-                    f"{node} 在 {phantom.got_s:.2f} 秒报告高度 {number},而其他节点从未超过 {reached}。",
+                    f"{node} 在 {phantom.got_s:.2f} 秒报告高度 {number}，而其他节点从未超过 {reached}。",
                 ),
                 node=node,
                 height=number,
@@ -256,7 +257,7 @@ def _ended(node: str, last: Sample, first: Sample) -> Evidence:
     return evidence(
         Words(
             f"{node} was replaced by another process between {last.got_s:.2f} and {first.got_s:.2f} s, and nobody asked for it: a crash?",
-            f"{node} 在 {last.got_s:.2f} 至 {first.got_s:.2f} 秒之间变为另一个进程,但并无此操作:可能崩溃过。",
+            f"{node} 在 {last.got_s:.2f} 至 {first.got_s:.2f} 秒之间变为另一个进程，但并无此操作：可能崩溃过。",
         ),
         node=node,
         lines=(last.line, first.line),
@@ -273,7 +274,7 @@ def _check_silence(exam: Examination, facts: Facts, node: str, last: Sample) -> 
             Words(
                 f"{node} stopped answering at {last.got_s:.2f} s and never answered again ({failures[0].error}); nobody asked "
                 f"for it: a crash?",
-                f"{node} 自 {last.got_s:.2f} 秒起不再应答({failures[0].error}),但并无此操作:可能已崩溃。",
+                f"{node} 自 {last.got_s:.2f} 秒起不再应答（{failures[0].error}），但并无此操作：可能已崩溃。",
             ),
             node=node,
             lines=(last.line, failures[0].line),

@@ -35,8 +35,8 @@ PROGRESS: Final = Invariant(
     "after it appears within Σ T·1.5^min(k,10) for k = c … c+f+1, plus 5 s after an injection and 15 s after a heal (c: "
     "largest changeCycle "
     "then). The sampling error is on the chain's side.",
-    "每次故障注入与修复之后,若法定多数的共识节点正常且未受干扰,并有交易待处理,则在 Σ T·1.5^min(k,10)(k = c … c+f+1,c 为当时最大的 "
-    "changeCycle)加 5 秒(注入后)或 15 秒(修复后)之内出现在其后出块的区块。采样误差按有利于链的一方计。",
+    "每次故障注入与修复之后，若法定多数的共识节点正常且未受干扰，并有交易待处理，则在 Σ T·1.5^min(k,10)（k = c … c+f+1，c 为当时最大的 "
+    "changeCycle）加 5 秒（注入后）或 15 秒（修复后）之内出现在其后出块的区块。采样误差按有利于链的一方计。",
     "OSDI'99 4.5.2; bcos-pbft PBFTTimer.h; spec 3.x 1.10",
 )
 
@@ -48,7 +48,7 @@ NO_STALL: Final = Invariant(
     "Also without a fault: while a quorum is up and undisturbed and a transaction is waiting, no two blocks in a row are "
     "further apart than "
     "the bound of `progress-after-fault` with c = 0.",
-    "没有故障时亦然:法定多数正常且未受干扰、并有交易待处理时,相邻两个区块的间隔不超过「故障后链继续出块」在 c = 0 时的上限。",
+    "没有故障时亦然：法定多数正常且未受干扰、并有交易待处理时，相邻两个区块的间隔不超过「故障后链继续出块」在 c = 0 时的上限。",
     "OSDI'99 4.5.2; spec 3.x 1.8, 1.10",
 )
 
@@ -199,7 +199,7 @@ def _made(fault: FaultSeen, wait: Wait, what: Words) -> Evidence:
         Words(
             f"{fault.kind} {fault.node} {what.en} at {wait.from_s:.2f} s: block {wait.number} came {took_s:.2f} s later, "
             f"{bound_s:.1f} s were allowed.",
-            f"{wait.from_s:.2f} 秒{what.zh} {fault.kind} {fault.node}:{took_s:.2f} 秒后出现区块 {wait.number},上限 {bound_s:.1f} 秒。",
+            f"{wait.from_s:.2f} 秒{what.zh} {fault.kind} {fault.node}：{took_s:.2f} 秒后出现区块 {wait.number}，上限 {bound_s:.1f} 秒。",
         ),
         node=fault.node,
         height=wait.number,
@@ -216,7 +216,7 @@ def _late(fault: FaultSeen, wait: Wait, what: Words) -> Evidence:
             f"{fault.kind} {fault.node} {what.en} at {wait.from_s:.2f} s: a quorum was up and transactions waited, but the next "
             f"block {came}; "
             f"{bound_s:.1f} s were allowed.",
-            f"{wait.from_s:.2f} 秒{what.zh} {fault.kind} {fault.node}:法定多数正常且有交易等待,但下一个区块{came_zh};上限 "
+            f"{wait.from_s:.2f} 秒{what.zh} {fault.kind} {fault.node}：法定多数正常且有交易等待，但下一个区块{came_zh}；上限 "
             f"{bound_s:.1f} 秒。",
         ),
         node=fault.node,
@@ -230,7 +230,8 @@ def _why_not(facts: Facts, reasons: dict[Outcome, int]) -> Words:
         return Words("No fault was injected.", "没有注入故障。")
     if reasons.get(Outcome.IDLE):
         return Words(
-            "No transaction was waiting after the faults, and an idle chain makes no blocks.", "故障之后没有待处理的交易;空闲的链不出块。"
+            "No transaction was waiting after the faults, and an idle chain makes no blocks.",
+            "故障之后没有待处理的交易；空闲的链不出块。",
         )
     if reasons.get(Outcome.NO_QUORUM):
         return Words("No quorum was up long enough after the faults.", "故障之后没有足够长时间的法定多数。")
@@ -265,7 +266,7 @@ def check_no_stall(facts: Facts) -> Finding:
                     Words(
                         f"No block from {start_s:.2f} s to {upto} although a quorum was up and transactions waited; "
                         f"{wait.deadline_s - start_s:.1f} s were allowed.",
-                        f"{start_s:.2f} 秒至{upto_zh}没有新区块,而法定多数正常且有交易等待;上限 {wait.deadline_s - start_s:.1f} 秒。",
+                        f"{start_s:.2f} 秒至{upto_zh}没有新区块，而法定多数正常且有交易等待；上限 {wait.deadline_s - start_s:.1f} 秒。",
                     ),
                     height=number,
                 )
@@ -273,7 +274,7 @@ def check_no_stall(facts: Facts) -> Finding:
     return exam.finding(
         Words(
             f"{exam.checked_count} gaps between blocks, the longest {longest_s:.2f} s.",
-            f"{exam.checked_count} 个出块间隔,最长 {longest_s:.2f} 秒。",
+            f"{exam.checked_count} 个出块间隔，最长 {longest_s:.2f} 秒。",
         ),
         Words("No transaction was waiting between two blocks outside of faults.", "故障之外没有在两个区块之间等待的交易。"),
     )

@@ -31,7 +31,7 @@ CATCH_UP: Final = Invariant(
     "A node that answers steadily after its heal reaches the height the others had at the heal within 60 s plus one second for "
     "every 20 blocks "
     "it lacks, if another node is up to give it the blocks.",
-    "修复后持续应答的节点,在有其他节点可提供区块时,于 60 秒加每缺 20 个区块 1 秒之内到达修复时其他节点的高度。",
+    "修复后持续应答的节点，在有其他节点可提供区块时，于 60 秒加每缺 20 个区块 1 秒之内到达修复时其他节点的高度。",
     "bcos-sync BlockSync.cpp; spec 3.x 1.16; recordings v3 (100 blocks/s)",
 )
 
@@ -43,7 +43,7 @@ REJOIN: Final = Invariant(
     "While transactions keep coming and all is undisturbed, a healed sealer that answers steadily does not stay in an older "
     "view than all "
     "others for longer than the bound of `progress-after-fault` plus 60 s.",
-    "在持续有交易且未受干扰时,修复后持续应答的共识节点落后于其他所有节点视图的时间,不超过「故障后链继续出块」的上限加 60 秒。",
+    "在持续有交易且未受干扰时，修复后持续应答的共识节点落后于其他所有节点视图的时间，不超过「故障后链继续出块」的上限加 60 秒。",
     "bcos-pbft PBFTEngine handleNewViewMsg; spec 3.x 1.12, 1.15",
 )
 
@@ -74,7 +74,7 @@ def _recovery(facts: Facts, progress: Progress, fault: FaultSeen, lost: Counter[
         bound_s = again.deadline_s - fault.injected_s
         note = Words(
             f"no quorum until the heal at {regained_s:.1f} s; the next block came {shown_s - regained_s:.1f} s after it",
-            f"在 {regained_s:.1f} 秒修复之前没有法定多数;修复后 {shown_s - regained_s:.1f} 秒出现下一个区块",
+            f"在 {regained_s:.1f} 秒修复之前没有法定多数；修复后 {shown_s - regained_s:.1f} 秒出现下一个区块",
         )
     node_rto_s = None if fault.healed_s is None else _node_rto_s(facts, fault.node, fault.healed_s, _next_fault_s(facts, fault))
     return Recovery(
@@ -98,7 +98,7 @@ def _note(outcome: Outcome) -> Words:
     return {
         Outcome.MADE: Words("", ""),
         Outcome.LATE: Words("later than the timers allow", "超出定时器允许的上限"),
-        Outcome.IDLE: Words("no transaction was waiting: an idle chain makes no blocks", "没有待处理的交易:空闲的链不出块"),
+        Outcome.IDLE: Words("no transaction was waiting: an idle chain makes no blocks", "没有待处理的交易：空闲的链不出块"),
         Outcome.NO_QUORUM: Words("no quorum was up for the length of the bound", "上限时间内没有法定多数"),
         Outcome.UNFINISHED: Words("the recording ended first", "记录先行结束"),
     }[outcome]
@@ -192,7 +192,7 @@ def check_catch_up(facts: Facts) -> Finding:
                 Words(
                     f"{fault.node}, healed at {fault.healed_s:.2f} s, did not reach height {target} within "
                     f"{deadline_s - fault.healed_s:.0f} s.",
-                    f"{fault.node} 于 {fault.healed_s:.2f} 秒修复,在 {deadline_s - fault.healed_s:.0f} 秒内未到达高度 {target}。",
+                    f"{fault.node} 于 {fault.healed_s:.2f} 秒修复，在 {deadline_s - fault.healed_s:.0f} 秒内未到达高度 {target}。",
                 ),
                 node=fault.node,
                 height=target,
@@ -233,7 +233,7 @@ def check_view_convergence(facts: Facts) -> Finding:
                         f"{fault.node}, healed at {fault.healed_s:.2f} s, stayed in an older view than all others for "
                         f"{behind_s:.0f} s under load; "
                         f"{allowed_s:.0f} s were allowed.",
-                        f"{fault.node} 于 {fault.healed_s:.2f} 秒修复,在有交易时落后于其他所有节点的视图达 {behind_s:.0f} 秒;"
+                        f"{fault.node} 于 {fault.healed_s:.2f} 秒修复，在有交易时落后于其他所有节点的视图达 {behind_s:.0f} 秒；"
                         f"上限 {allowed_s:.0f} 秒。",
                     ),
                     node=fault.node,

@@ -33,7 +33,7 @@ LEADER_SCHEDULE: Final = Invariant(
     "For every block at height h with transactions there is a view v that at least q weight of its sealers can have been in "
     "between its "
     "sealing and its first appearance, with sealer = (⌊h/P⌋ + v) mod n. Views n apart cannot be told from each other.",
-    "对每个有交易的高度 h 的区块,存在视图 v:从出块到首次出现之间,至少 q 权重的共识节点可能处于 v,且 出块者 = (⌊h/P⌋ + v) mod "
+    "对每个有交易的高度 h 的区块，存在视图 v：从出块到首次出现之间，至少 q 权重的共识节点可能处于 v，且 出块者 = (⌊h/P⌋ + v) mod "
     "n。相差 n 的视图无法区分。",
     "bcos-pbft PBFTConfig leaderIndex; spec 3.x 1.6",
 )
@@ -45,7 +45,7 @@ EMPTY_VIEW_CHANGE: Final = Invariant(
     "空区块只来自视图切换",
     "Leaders never seal empty blocks; a block without transactions fills a gap of a view change. So at least q weight of sealers can "
     "have changed their view between the sealing of the block before it and its own appearance.",
-    "领导者从不主动出空块;没有交易的区块只用于填补视图切换留下的空缺。因此在前一区块出块之后、该块出现之前,至少 q "
+    "领导者从不主动出空块；没有交易的区块只用于填补视图切换留下的空缺。因此在前一区块出块之后、该块出现之前，至少 q "
     "权重的共识节点可能切换过视图。",
     "bcos-pbft PBFTCacheProcessor generatePrePrepareMsg; spec 3.x 1.8 (2), 1.11",
 )
@@ -98,9 +98,9 @@ def check_leader_schedule(facts: Facts) -> Finding:
                     f"Block {number} was proposed by {facts.sealer_name(block, block.sealer)} (index {block.sealer}), so in a "
                     f"view ≡ {residue} "
                     f"(mod {count}); {_told(facts, bounds, ids)}.",
-                    f"区块 {number} 由 {facts.sealer_name(block, block.sealer)}(序号 {block.sealer})提出,即视图 ≡ {residue} "
+                    f"区块 {number} 由 {facts.sealer_name(block, block.sealer)}（序号 {block.sealer}）提出，即视图 ≡ {residue} "
                     f"(mod {count});"
-                    f"而各节点可能的视图为:{_told(facts, bounds, ids)}。",
+                    f"而各节点可能的视图为：{_told(facts, bounds, ids)}。",
                 ),
                 node=facts.sealer_name(block, block.sealer),
                 height=number,
@@ -114,7 +114,7 @@ def check_leader_schedule(facts: Facts) -> Finding:
             evidence(
                 Words(
                     f"{open_count} blocks could not be judged: the samples around them leave every residue of the view open.",
-                    f"{open_count} 个区块无法判断:其前后的采样使视图的每个余数都有可能。",
+                    f"{open_count} 个区块无法判断：其前后的采样使视图的每个余数都有可能。",
                 )
             )
         )
@@ -123,7 +123,7 @@ def check_leader_schedule(facts: Facts) -> Finding:
             f"{exam.checked_count} proposers are the leader of a view the nodes were in.",
             f"{exam.checked_count} 个出块者是当时视图的领导者。",
         ),
-        Words("No block is bounded by samples tightly enough for the formula to fail.", "没有区块的前后采样足够紧密,公式无从被违反。"),
+        Words("No block is bounded by samples tightly enough for the formula to fail.", "没有区块的前后采样足够紧密，公式无从被违反。"),
     )
 
 
@@ -151,7 +151,7 @@ def check_empty_view_change(facts: Facts) -> Finding:
                 evidence(
                     Words(
                         f"Block {number} holds no transaction although no quorum changed its view ({_told(facts, bounds, ids)}).",
-                        f"区块 {number} 没有交易,但没有法定多数切换过视图({_told(facts, bounds, ids)})。",
+                        f"区块 {number} 没有交易，但没有法定多数切换过视图（{_told(facts, bounds, ids)}）。",
                     ),
                     node=facts.sealer_name(block, block.sealer),
                     height=number,
@@ -159,6 +159,6 @@ def check_empty_view_change(facts: Facts) -> Finding:
                 )
             )
     return exam.finding(
-        Words(f"{exam.checked_count} empty blocks, each at a view change.", f"{exam.checked_count} 个空区块,均伴随视图切换。"),
+        Words(f"{exam.checked_count} empty blocks, each at a view change.", f"{exam.checked_count} 个空区块，均伴随视图切换。"),
         Words("The chain has no empty block that samples bound in time.", "链上没有可由采样限定时间的空区块。"),
     )

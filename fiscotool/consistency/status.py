@@ -28,7 +28,7 @@ QUORUM_ARITHMETIC: Final = Invariant(
     "法定多数的算术",
     "The status of a node gives f = ⌊(W−1)/3⌋ and q = W − f for its sealers' total weight W. A difference counts when two successive "
     "answers of the node show it.",
-    "节点状态给出的 f 与 q 满足 f = ⌊(W−1)/3⌋、q = W − f(W 为共识节点总权重)。同一节点连续两次回答均不符才算违反。",
+    "节点状态给出的 f 与 q 满足 f = ⌊(W−1)/3⌋、q = W − f（W 为共识节点总权重）。同一节点连续两次回答均不符才算违反。",
     "bcos-pbft PBFTConfig updateQuorum; spec 3.x 1.5",
 )
 
@@ -39,7 +39,7 @@ ANNOUNCED_LEADER: Final = Invariant(
     "公布的领导者符合公式",
     "While a node's height and view have not changed for longer than one time-out and do not change before its next answer, and it is "
     "not in time-out, its leaderIndex is (⌊(h+1)/P⌋ + v) mod n.",
-    "当节点的高度与视图在超过一个超时周期内未变、到下一次回答也未变,且不处于超时状态时,其 leaderIndex = (⌊(h+1)/P⌋ + v) mod n。",
+    "当节点的高度与视图在超过一个超时周期内未变、到下一次回答也未变，且不处于超时状态时，其 leaderIndex = (⌊(h+1)/P⌋ + v) mod n。",
     "bcos-pbft PBFTConfig getLeader, leaderIndex; spec 3.x 1.6",
 )
 
@@ -50,7 +50,7 @@ TIMER_BACKOFF: Final = Invariant(
     "超时按倍数退避",
     "changeCycle is between 0 and 10, and it does not rise from a to b in less time than the timers between need: "
     "Σ T·1.5^k for a < k < b. The first of them may have been almost over.",
-    "changeCycle 介于 0 与 10 之间;由 a 升到 b 所用时间不少于其间各定时器之和 Σ T·1.5^k(a < k < b),其中第一个定时器可能已接近到期。",
+    "changeCycle 介于 0 与 10 之间；由 a 升到 b 所用时间不少于其间各定时器之和 Σ T·1.5^k(a < k < b)，其中第一个定时器可能已接近到期。",
     "bcos-pbft PBFTTimer.h; spec 3.x 1.10",
 )
 
@@ -83,7 +83,7 @@ def check_quorum_arithmetic(facts: Facts) -> Finding:
                     Words(
                         f"{node} works with n = {count}, q = {quorum}, f = {faulty}; the rule gives q = {quorum_weight(totals[0])}, "
                         f"f = {faulty_weight_max(totals[0])}.",
-                        f"{node} 使用 n = {count}、q = {quorum}、f = {faulty};按规则应为 q = {quorum_weight(totals[0])}、"
+                        f"{node} 使用 n = {count}、q = {quorum}、f = {faulty}；按规则应为 q = {quorum_weight(totals[0])}、"
                         f"f = {faulty_weight_max(totals[0])}。",
                     ),
                     node=node,
@@ -125,8 +125,8 @@ def check_announced_leader(facts: Facts) -> Finding:
                             f"{node}, still at height {height} and view {view}, announces leader {sample.leader_index}; the "
                             f"formula gives "
                             f"{expected} of {count}.",
-                            f"{node} 静止在高度 {height}、视图 {view},公布的领导者为 {sample.leader_index};按公式应为 "
-                            f"{expected}(共 {count})。",
+                            f"{node} 静止在高度 {height}、视图 {view}，公布的领导者为 {sample.leader_index}；按公式应为 "
+                            f"{expected}（共 {count}）。",
                         ),
                         node=node,
                         height=height,
@@ -187,7 +187,7 @@ def check_timer_backoff(facts: Facts) -> Finding:
             for run in _climbs(told):
                 _check_climb(exam, node, run, facts.run.timeout_base_s)
     return exam.finding(
-        Words(f"{exam.checked_count} time-outs, none early.", f"{exam.checked_count} 次超时,均未提前。"),
+        Words(f"{exam.checked_count} time-outs, none early.", f"{exam.checked_count} 次超时，均未提前。"),
         Words("No node timed out.", "没有节点超时。"),
     )
 
@@ -229,7 +229,7 @@ def _check_climb(exam: Examination, node: str, run: list[Sample], base_s: float)
                     evidence(
                         Words(
                             f"{node} went from changeCycle {low} to {high} in {took_s:.2f} s; the timers between need {needed_s:.2f} s.",
-                            f"{node} 的 changeCycle 在 {took_s:.2f} 秒内由 {low} 升到 {high};其间定时器至少需要 {needed_s:.2f} 秒。",
+                            f"{node} 的 changeCycle 在 {took_s:.2f} 秒内由 {low} 升到 {high}；其间定时器至少需要 {needed_s:.2f} 秒。",
                         ),
                         node=node,
                         lines=(before.line, after.line),

@@ -22,7 +22,7 @@ TX_ONCE: Final = Invariant(
     "No transaction twice",
     "没有交易重复上链",
     "No transaction hash stands twice on the chain, neither in two blocks nor in one.",
-    "没有任何交易哈希在链上出现两次,无论在两个区块还是同一区块。",
+    "没有任何交易哈希在链上出现两次，无论在两个区块还是同一区块。",
     "bcos-txpool nonce checks; spec 3.x 2.5 (10000, 10005)",
 )
 
@@ -30,10 +30,10 @@ TX_DURABLE: Final = Invariant(
     "tx-durable",
     InvariantClass.DURABILITY,
     "No acknowledged transaction lost (RPO 0)",
-    "已确认的交易不丢失(RPO 为 0)",
+    "已确认的交易不丢失（RPO 为 0）",
     "Every transaction for which a node returned a receipt is in exactly one block, the one the receipt names, on every node that told "
     "that block.",
-    "凡节点已返回回执的交易,都恰好在一个区块中,即回执所述的区块,且在每个给出该区块的节点上均如此。",
+    "凡节点已返回回执的交易，都恰好在一个区块中，即回执所述的区块，且在每个给出该区块的节点上均如此。",
     "spec 3.x 2.3 sendTransaction; bcos-ledger",
 )
 
@@ -48,7 +48,7 @@ def check_tx_once(facts: Facts) -> Finding:
                 evidence(
                     Words(
                         f"Transaction {tx_hash[:12]}… stands {len(heights)} times on the chain, at heights {', '.join(map(str, heights))}.",
-                        f"交易 {tx_hash[:12]}… 在链上出现 {len(heights)} 次,高度为 {'、'.join(map(str, heights))}。",
+                        f"交易 {tx_hash[:12]}… 在链上出现 {len(heights)} 次，高度为 {'、'.join(map(str, heights))}。",
                     ),
                     height=heights[-1],
                     lines=tuple(facts.chain[height].line for height in heights),
@@ -56,7 +56,7 @@ def check_tx_once(facts: Facts) -> Finding:
                 )
             )
     return exam.finding(
-        Words(f"{exam.checked_count} transactions, each once.", f"{exam.checked_count} 笔交易,每笔仅一次。"),
+        Words(f"{exam.checked_count} transactions, each once.", f"{exam.checked_count} 笔交易，每笔仅一次。"),
         Words("No block with a list of transactions was told.", "没有给出带交易列表的区块。"),
     )
 
@@ -96,7 +96,7 @@ def check_tx_durable(facts: Facts) -> Finding:
             Words(
                 f"{unread} of {unread + exam.checked_count} acknowledged transactions are in blocks whose contents were not "
                 f"read; the others are there.",
-                f"{unread + exam.checked_count} 笔已确认交易中有 {unread} 笔所在区块的内容未被读取;其余均在链上。",
+                f"{unread + exam.checked_count} 笔已确认交易中有 {unread} 笔所在区块的内容未被读取；其余均在链上。",
             )
         )
     unknown = [tx for tx in facts.observations.txs if tx.outcome == "unknown"]
@@ -106,7 +106,7 @@ def check_tx_durable(facts: Facts) -> Finding:
             evidence(
                 Words(
                     f"{len(unknown)} transactions got no answer; {found} of them are on the chain. Nothing was promised for them.",
-                    f"{len(unknown)} 笔交易没有得到答复,其中 {found} 笔已上链。对它们没有任何承诺。",
+                    f"{len(unknown)} 笔交易没有得到答复，其中 {found} 笔已上链。对它们没有任何承诺。",
                 )
             )
         )
@@ -149,17 +149,17 @@ def _lost(facts: Facts, tx: TxSeen, missing: tuple[str, ...]) -> Evidence:
     if not heights:
         words = Words(
             f"Transaction {short}, acknowledged by {tx.node} in block {tx.block_number}, is on no block.",
-            f"交易 {short} 已由 {tx.node} 确认在区块 {tx.block_number} 中,却不在任何区块里。",
+            f"交易 {short} 已由 {tx.node} 确认在区块 {tx.block_number} 中，却不在任何区块里。",
         )
     elif missing == ("chain",):
         words = Words(
             f"Transaction {short}, acknowledged by {tx.node} in block {tx.block_number}, stands in block {heights[0]}.",
-            f"交易 {short} 已由 {tx.node} 确认在区块 {tx.block_number} 中,实际却在区块 {heights[0]}。",
+            f"交易 {short} 已由 {tx.node} 确认在区块 {tx.block_number} 中，实际却在区块 {heights[0]}。",
         )
     else:
         words = Words(
             f"Transaction {short} is in block {heights[0]}, but not as {', '.join(missing)} tells it.",
-            f"交易 {short} 在区块 {heights[0]} 中,但 {'、'.join(missing)} 给出的该区块不含它。",
+            f"交易 {short} 在区块 {heights[0]} 中，但 {'、'.join(missing)} 给出的该区块不含它。",
         )
     block = facts.chain.get(heights[0] if heights else (tx.block_number or 0))
     return evidence(
