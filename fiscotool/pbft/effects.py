@@ -122,7 +122,9 @@ class CommitBlock:
 class SealRange:
     """This replica leads `first`..`last` in `view`: its sealer may propose these heights, in order (`notifySealer`).
 
-    A new SealRange replaces the former; `last < first` means: seal nothing.
+    A new SealRange replaces the former; `last < first` means: seal nothing. When `first` is the height the sealer makes next anyway,
+    the range is only longer and the sealer's pause goes on (`SealingManager::resetSealingInfo`). After a block with system
+    transactions the sealer stops by itself: the core accepts nothing above it and gives a new range once it is committed.
     """
 
     first: Height

@@ -2,7 +2,8 @@
 
 Rule 1. Only leader(i, view) seals i; it is told after each block, each agreed proposal (so it seals ahead) and each new view.
 Rule 2. Nothing is sealed while a system proposal (`wait_seal_until`) or a re-proposal (`wait_reseal_until`) is not committed.
-Rule 3. The range ends with the leader's period and one below the high water mark, c + 1 + pipeline.
+Rule 3. The range ends with the leader's period and one below the high water mark, c + 1 + pipeline. It is told again only when
+        its end moves, and then from the first height not proposed yet.
 Rule 4. A leader that is locked on a block at the next height proposes that block again instead of sealing one that those who
         are locked with it would refuse. (Upstream seals a new one and waits for the next view: D10 of docs/pbft.md.)
 
@@ -42,15 +43,16 @@ def notify(state: ReplicaState, out: list[Effect]) -> ReplicaState:
         return state
     state = _propose_lock(state, index, out)
     period = state.rules.leader_period_blocks
-    first = max(state.seal_last + 1, index)
     last = min((index // period + 1) * period - 1, state.height + state.rules.pipeline_blocks)
+    first: int = index
     while first <= last and _is_taken(state, Height(first)):
         first += 1
-    taken = next((i for i in range(first, last + 1) if _is_taken(state, Height(i))), last + 1)
-    if first > taken - 1:
+    last = next((i for i in range(first, last + 1) if _is_taken(state, Height(i))), last + 1) - 1
+    if last <= state.seal_last or first > last:
         return state
-    out.append(SealRange(Height(first), Height(taken - 1), state.view))
-    return state._replace(seal_last=Height(taken - 1))
+    assert first >= state.expected
+    out.append(SealRange(Height(first), Height(last), state.view))
+    return state._replace(seal_last=Height(last))
 
 
 def on_proposed(state: ReplicaState, event: Proposed, out: list[Effect]) -> ReplicaState:
