@@ -17,7 +17,7 @@ import pytest
 from fiscotool.consistency.findings import Verdict
 from fiscotool.consistency.judge import judge
 from fiscotool.consistency.observations import Incarnation, NodeIdentity, RunInfo, TxSeen
-from fiscotool.errors import Refused, Unreachable
+from fiscotool.errors import MalformedAnswer, OutcomeUnknown, Refused, Unreachable
 from fiscotool.ledger.crypto import KeyPair
 from fiscotool.ledger.tx3 import build_transaction, encode_transaction, transaction_hash
 from fiscotool.observer.poll import Poller, PollTarget
@@ -30,6 +30,7 @@ from fiscotool.rpc.eth_client import EthClient, web3_of
 from fiscotool.rpc.flows import run_flow, send_and_confirm
 from fiscotool.rpc.methods import METHODS
 from fiscotool.rpc.refusals import BlockNotFound, InvalidGroupId, NonceCheckFail, NoSuchGroupHere, NotStored
+from fiscotool.rpc.tls import TlsFiles
 from tests.devnet.chains import Running, make_chain, running
 from tests.rpc.leftovers import unparsed
 from tests.support.until import until
@@ -233,3 +234,24 @@ def test_observing_does_not_leave_files_open(chain: Running, tmp_path: Path) -> 
     for _ in range(20):
         observe()
     assert open_files() <= before + 1
+
+
+def test_all_clients_speak_mutual_tls(tmp_path: Path) -> None:
+    """A chain of one node, with RPC over TLS as build_chain.sh configures it."""
+    with running(make_chain(tmp_path / "nodes", 1, rpc_tls=True)) as run:
+        node = run.chain.nodes[0]
+        assert node.rpc_url.startswith("https://")
+        tls = TlsFiles.from_sdk(node.sdk_directory)
+        with NodeClient(node.rpc_url, name=node.name, tls=tls) as client:
+            wait_same_view([client], 30)
+            load = LoadClient([LoadTarget(node.name, node.rpc_url, tls=tls)], LoadPlan(5))
+            assert load.run(transaction() for _ in range(20)).count("committed") == 20
+            with Poller([PollTarget(node.name, node.rpc_url, tls=tls)], 0.05) as poller:
+                until(lambda: bool(poller.heard()))
+            assert poller.heard()["node0"].values["height"] == client.block_number() >= 1
+        with (
+            NodeClient(node.rpc_url.replace("https", "http"), name=node.name) as plain,
+            pytest.raises((OutcomeUnknown, MalformedAnswer)) as caught,
+        ):
+            plain.block_number()
+        assert caught.value.hint
