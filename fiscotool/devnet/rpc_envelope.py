@@ -1,7 +1,7 @@
 """JSON texts of requests and answers, read and written as the two ports of a real node do.
 
 Reading is lenient where the node is: what follows the first JSON value is ignored, texts need not be proper UTF-8. orjson reads what is
-proper JSON, which is nearly everything; only what it refuses is looked at again.
+proper JSON, which is nearly everything; only what it refuses is looked at again, if it is not nested deeply.
 
 An answer on the native port has its members in alphabetical order and echoes `jsonrpc` and `id` as converted. When the request could
 not be understood the real node prints uninitialised memory as `id`; here it is 0, always.
@@ -25,7 +25,7 @@ MALFORMED: Final = object()
 
 _SORTED: Final = orjson.OPT_SORT_KEYS
 _DECODER: Final = json.JSONDecoder()
-_DEPTH_MAX: Final = 1000
+_BRACKETS_MAX: Final = 500
 
 NativeRequest = tuple[str, str, list[Any], int]
 """(jsonrpc, method, params, id)"""
@@ -37,6 +37,8 @@ def parse_json(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         pass
+    if body.count(b"[") + body.count(b"{") > _BRACKETS_MAX:
+        return MALFORMED  # The lenient reader follows nesting with the machine's stack, which a client must not exhaust.
     try:
         value, _ = _DECODER.raw_decode(body.decode("utf-8", "replace").lstrip("\ufeff \t\r\n"))
     except (ValueError, RecursionError):
@@ -79,11 +81,18 @@ def parse_native(body: bytes) -> NativeRequest:
 
 
 def to_json(value: Any) -> bytes:
-    """The value as JSON with its members in alphabetical order. Texts with lone surrogates, which a client can send, are escaped."""
+    """The value as JSON with its members in alphabetical order.
+
+    What a client can send and wants echoed may be beyond orjson: lone surrogates are escaped, what is nested too deeply becomes null.
+    """
     try:
         return orjson.dumps(value, option=_SORTED)
     except TypeError:
+        pass
+    try:
         return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    except RecursionError:
+        return b"null"
 
 
 def result_bytes(result: Any, request_id: Any, jsonrpc: str = "2.0") -> bytes:

@@ -133,7 +133,7 @@ class EthChain:
     def transaction(self, tx_hash: Any) -> dict[str, Any] | None:
         """What eth_getTransactionByHash answers."""
         shown = self._view.tx(_hash(tx_hash))
-        block = None if shown is None else self._view.block(shown.number)
+        block = None if shown is None else self._view.header(shown.number)
         return None if shown is None or block is None else transaction_object(shown, block.block_hash)
 
     def transaction_at_hash(self, block_hash: Any, index: Any) -> dict[str, Any] | None:
@@ -161,7 +161,7 @@ class EthChain:
         shown = self._view.tx(_hash(tx_hash))
         if shown is None:
             return None
-        receipt, block = self._view.receipt(shown.tx_hash), self._view.block(shown.number)
+        receipt, block = self._view.receipt(shown.tx_hash), self._view.header(shown.number)
         return None if receipt is None or block is None else receipt_object(shown, receipt, block.block_hash)
 
     # Accounts

@@ -2,7 +2,8 @@
 
 Peculiar, and recorded: a block's hash is the FISCO header hash, its parent that of the FISCO header; timestamps are in seconds; a native
 transaction has type 0x0, chain id 0x0 and "0x" before the text of its nonce; v is the bare recovery id; miner, from, to and contract
-addresses are in EIP-55 spelling, addresses of getLogs are not. `size` is the number of bytes this node stores (docs/rpc.md, R6).
+addresses are in EIP-55 spelling, addresses of getLogs are not; `size` counts the bytes of roots, extraData and, when whole transactions
+are asked for, of their texts and byte strings, and nothing else.
 
 Sources: spec 3.x 2.6; recordings rpc/read_methods_with_blocks.jsonl.xz; bcos-rpc web3jsonrpc/model/*.
 """
@@ -15,16 +16,16 @@ from fiscotool.devnet.rpc_promise import Steps
 from fiscotool.devnet.rpc_view import ChainView, ShownBlock, ShownTx
 from fiscotool.ledger.crypto import address_of, keccak256
 from fiscotool.ledger.eth_payload import EIP2930, EthereumPayload, parse
-from fiscotool.ledger.header3 import encode_header
 from fiscotool.ledger.receipt3 import LogEntry, Receipt
 from fiscotool.ledger.rpc_objects import checksum_address
-from fiscotool.ledger.tx3 import TYPE_WEB3
+from fiscotool.ledger.tx3 import TYPE_WEB3, Transaction
 
 __all__ = ["block_steps", "logs_bloom", "receipt_object", "transaction_object"]
 
 _BLOOM_BYTES: Final = 256
 _ZERO_WORD: Final = f"0x{bytes(32).hex()}"
 _NO_UNCLES: Final = "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347"
+_ADDRESS_BYTES: Final = 20
 _ADDRESS_DIGITS: Final = 40
 _TYPED_END: Final = 0x80
 
@@ -148,15 +149,24 @@ def _root(root: bytes) -> str:
     return f"0x{root.hex():0>64}"
 
 
+def _size_bytes(tx: Transaction) -> int:
+    """What a whole transaction adds to its block's `size`."""
+    data = tx.data
+    texts = (data.nonce, data.to, data.abi, data.value, data.gas_price, data.max_fee_per_gas, data.max_priority_fee_per_gas, tx.extra_data)
+    parts = (data.input, data.extension, tx.signature, tx.extra_transaction_bytes, tx.extra_transaction_hash)
+    return sum(len(text.encode()) for text in texts) + sum(map(len, parts)) + _ADDRESS_BYTES
+
+
 def block_steps(view: ChainView, block: ShownBlock, *, is_full: bool) -> Steps:
     """A block, made in slices: with hashes or with whole transactions."""
     header = block.header
     transactions: list[Any] = [f"0x{tx_hash.hex()}" for tx_hash in block.tx_hashes]
-    size_bytes = len(encode_header(header)) + 32 * len(transactions)
+    size_bytes = len(header.txs_root) + len(header.state_root) + len(header.receipts_root) + len(header.extra_data)
     if is_full:
         transactions = []
         for shown in view.txs(block):
             transactions.append(transaction_object(shown, block.block_hash))
+            size_bytes += _size_bytes(shown.tx)
             yield
     bloom = 0
     for tx_hash in block.tx_hashes:

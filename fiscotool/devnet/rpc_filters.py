@@ -117,7 +117,7 @@ class Filters:
         one.next_number += len(numbers)
         if one.kind is FilterKind.TRANSACTIONS:
             return [f"0x{tx_hash.hex()}" for number in numbers for tx_hash in self._view.ledger.block_tx_hashes(number)]
-        blocks = [self._view.block(number) for number in numbers]
+        blocks = [self._view.header(number) for number in numbers]
         return [f"0x{block.block_hash.hex()}" for block in blocks if block is not None]
 
     def logs(self, filter_id: Any) -> Steps:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import ssl
 from pathlib import Path
 from typing import Final
@@ -42,6 +43,7 @@ class HttpServer:
 
     async def open(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Listen. Raises OSError when the port is taken."""
+        _allow_files(2 * self.limits.connections_max)
         self._listener = await self.loop.create_server(
             lambda: Connection(self),
             host,
@@ -93,6 +95,14 @@ class HttpServer:
             connection.drop()
         if self._listener is not None:
             await self._listener.wait_closed()
+
+
+def _allow_files(count: int) -> None:
+    """Let this process have so many files open, as far as the system lets it: the usual limit of 1024 is soon reached by callers."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def listen(

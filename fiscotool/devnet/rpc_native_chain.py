@@ -48,7 +48,7 @@ class NativeChain:
         """What getBlockByNumber answers."""
         if number < 0:
             raise RpcFault(rpc_errors.LEDGER_WRONG_ARGUMENT, "Wrong argument")
-        block = self._view.block(number)
+        block = self._view.header(number) if only_header else self._view.block(number)
         if block is None:
             raise RpcFault(rpc_errors.LEDGER_GET_BLOCK, "Get block failed with errors!")
         shown = header_to_rpc(block.header, block.block_hash)
@@ -78,7 +78,7 @@ class NativeChain:
         """What getBlockHashByNumber answers: zeros, not an error, for a block that is not there."""
         if number == 0:
             return f"0x{self._view.ledger.genesis_hash.hex()}"
-        block = self._view.block(number)
+        block = self._view.header(number)
         return _NO_HASH if block is None else f"0x{block.block_hash.hex()}"
 
     def transaction(self, text: str, *, needs_proof: bool) -> dict[str, Any]:

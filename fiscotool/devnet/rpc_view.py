@@ -11,7 +11,7 @@ Sources: spec 3.x 2.3, 3.2-3.4; bcos-crypto merkle/Merkle.h (width 2, for the la
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fiscotool.devnet.contracts import LedgerReader, NodeFacade
@@ -40,7 +40,7 @@ class ShownTx:
 
 @dataclass(frozen=True, slots=True)
 class ShownBlock:
-    """A block's header with its hash, and the hashes of its transactions in order."""
+    """A block's header with its hash, and the hashes of its transactions in order (none where only the header was asked for)."""
 
     header: BlockHeader
     block_hash: bytes
@@ -59,12 +59,15 @@ class ChainView:
         """Durable data."""
         return self.facade.ledger
 
+    def header(self, number: int) -> ShownBlock | None:
+        """The header of block `number`, or None when there is no such block yet."""
+        header = self.ledger.header(number) if 0 <= number <= self.ledger.height else None
+        return None if header is None else ShownBlock(header, hash_header(header), ())
+
     def block(self, number: int) -> ShownBlock | None:
         """Block `number`, or None when there is none yet."""
-        header = self.ledger.header(number) if 0 <= number <= self.ledger.height else None
-        if header is None:
-            return None
-        return ShownBlock(header, hash_header(header), tuple(self.ledger.block_tx_hashes(number)))
+        found = self.header(number)
+        return None if found is None else replace(found, tx_hashes=tuple(self.ledger.block_tx_hashes(number)))
 
     def number_of(self, block_hash: bytes) -> int | None:
         """Height of a block by either of its hashes."""

@@ -155,6 +155,17 @@ def test_batches() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("depth", [100, 300, 600, 1000, 1020])
+def test_an_id_nested_deeply_is_survived(depth: int) -> None:
+    async def scenario() -> None:
+        body = b'{"jsonrpc":"2.0","method":"eth_blockNumber","id":' + b"[" * depth + b"]" * depth + b"}"
+        answer = Client(small_world()).rpc.handle(body)
+        assert isinstance(answer, bytes)
+        assert b'"Invalid field: id"' in answer or b"Parse json failed" in answer
+
+    asyncio.run(scenario())
+
+
 def test_syncing_and_configuration() -> None:
     async def scenario() -> None:
         client = Client(small_world())

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.devnet
 
 KEY = KeyPair.from_secret(bytes(31) + b"\x0e")
 NO_CONTRACT = r".*\.(contractAddress|checksumContractAddress|message|output)"
-"""Receipts of deployments differ here: the embedded chain runs no code (docs/rpc.md, R7)."""
+"""Receipts of deployments differ here: the embedded chain runs no code (docs/rpc.md, R6)."""
 QUANTITIES = r".*\.(r|s|nonce)"
 """Texts whose length depends on their value."""
 
