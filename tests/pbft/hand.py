@@ -25,7 +25,7 @@ from fiscotool.pbft.messages import (
 from fiscotool.pbft.properties import History, Violation
 from fiscotool.pbft.quorum import leader_of
 from fiscotool.pbft.rules import Quirk, Rules
-from fiscotool.pbft.state import ReplicaState, Slot, initial_state, slot_at
+from fiscotool.pbft.state import ReplicaState, Slot, initial_state, put_slot, slot_at
 from fiscotool.pbft.step import step
 from fiscotool.pbft.types import Digest, Height, NodeIndex, View
 
@@ -153,6 +153,11 @@ class Hand:
         self.accept(index, name)
         self.prepares(index, name)
         assert self.slot(index).cert is not None
+
+    def lock_by_force(self, index: int, name: str) -> None:
+        """Plant a lock of view 1, whatever was counted."""
+        slot = self.slot(index)._replace(cert=cert(index, name, 1, is_full=True))
+        self.state = put_slot(self.state, slot)
 
     def agree(self, index: int, name: str, *, is_system: bool = False) -> None:
         """Get a block agreed."""
