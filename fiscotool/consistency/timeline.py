@@ -111,13 +111,18 @@ def _series(facts: Facts, name: str) -> NodeSeries:
     samples = facts.samples_of.get(name, ())
     answered = [sample for sample in samples if not sample.error]
     lives = facts.lives.get(name, ())
-    restarts = tuple(later.first_got_s for earlier, later in itertools.pairwise(lives) if later.incarnation != earlier.incarnation)
+    restarts = tuple(
+        later.first_got_s
+        for earlier, later in itertools.pairwise(lives)
+        # A life whose process was not recorded may be the same one.
+        if None not in (earlier.incarnation, later.incarnation) and later.incarnation != earlier.incarnation
+    )
     return NodeSeries(
         node=name,
         heights=_steps((s.got_s, s.height) for s in answered),
         views=_steps((s.got_s, s.view) for s in answered),
         timeouts=_spans([(s, bool(s.timeout)) for s in answered if s.timeout is not None], facts.end_s),
-        up=_spans([(s, not s.error) for s in samples], facts.end_s),
+        up=_spans([(s, not s.error) for s in samples], facts.end_s, is_seen_only=True),
         restarts=restarts,
         error_count=len(samples) - len(answered),
         sample_count=len(samples),
@@ -139,14 +144,15 @@ def _steps(pairs: Iterable[tuple[float, int | None]]) -> tuple[Point, ...]:
     return tuple(kept)
 
 
-def _spans(flags: list[tuple[Sample, bool]], end_s: float) -> tuple[Span, ...]:
-    """Stretches in which the flag held from sample to sample."""
+def _spans(flags: list[tuple[Sample, bool]], end_s: float, *, is_seen_only: bool = False) -> tuple[Span, ...]:
+    """Stretches in which the flag held from sample to sample, up to the one where it did not, or only to the last one where it did."""
     found: list[Span] = []
     since_s: float | None = None
     last_s = 0.0
     for sample, holds in flags:
         if since_s is not None and (not holds or sample.sent_s - last_s > _GAP_S):
-            found.append((since_s, sample.sent_s if not holds and sample.sent_s - last_s <= _GAP_S else last_s))
+            is_known_until = not is_seen_only and not holds and sample.sent_s - last_s <= _GAP_S
+            found.append((since_s, sample.sent_s if is_known_until else last_s))
             since_s = None
         if holds and since_s is None:
             since_s = sample.got_s

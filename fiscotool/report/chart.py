@@ -12,19 +12,14 @@ Sources: docs/report.md.
 
 from __future__ import annotations
 
-import math
-import unicodedata
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import Any, Final
 
 from fiscotool.consistency.timeline import FaultBand, NodeSeries, Point, RateBucket, Span, Timeline
+from fiscotool.report.drawing import LEFT, RIGHT, WIDTH, Axis, Band, Chart, Lane, Line, Mark, Panel, Tick, nice_ticks, text_width
 from fiscotool.report.thinning import COLUMNS, thinned
 from fiscotool.report.words import Speech
 
-WIDTH: Final = 1120.0
-LEFT: Final = 76.0
-RIGHT: Final = 14.0
 COLORS: Final = 8
 """How many node colours the style sheet has."""
 _LABEL_ROW: Final = 20.0
@@ -36,120 +31,11 @@ _POINTS_ALL_NODES: Final = 2400
 _COLUMNS_MIN: Final = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One node's curve in one panel."""
-
-    node: str
-    color: int
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A mark on an axis."""
-
-    at: float
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One plot: its frame, its vertical ticks and its lines."""
-
-    kind: str
-    label: str
-    top: float
-    bottom: float
-    ticks: tuple[Tick, ...]
-    lines: tuple[Line, ...] = ()
-    area: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A horizontal stretch."""
-
-    x: float
-    width: float
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One node's row of states."""
-
-    node: str
-    color: int
-    y: float
-    height: float
-    up: tuple[Box, ...]
-    timeouts: tuple[Box, ...]
-    faults: tuple[Box, ...]
-    restarts: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """One fault through all panels, with its label in one of the rows on top."""
-
-    x: float
-    width: float
-    label: str
-    label_x: float
-    label_y: float
-    anchor: str
-    color: int
-    is_healed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One block, at the time it was first shown, in the colour of its proposer."""
-
-    x: float
-    color: int
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """The whole drawing. `data` is what the pointer reads out; times in seconds."""
-
-    width: float
-    height: float
-    left: float
-    right: float
-    top: float
-    bottom: float
-    x_ticks: tuple[Tick, ...]
-    panels: tuple[Panel, ...]
-    strip_y: float
-    marks: tuple[Mark, ...]
-    lanes: tuple[Lane, ...]
-    bands: tuple[Band, ...]
-    legend: tuple[tuple[str, int], ...]
-    data: dict[str, Any]
-
-
-class _Axis:
-    """Seconds to pixels."""
-
-    def __init__(self, start_s: float, end_s: float) -> None:
-        self.start_s = start_s
-        self.end_s = max(end_s, start_s + 1e-3)
-
-    def x(self, at_s: float) -> float:
-        share = (min(max(at_s, self.start_s), self.end_s) - self.start_s) / (self.end_s - self.start_s)
-        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
-
-    def box(self, span: Span) -> Box:
-        return Box(self.x(span[0]), round(max(1.0, self.x(span[1]) - self.x(span[0])), 1))
-
-
 def chart_of(say: Speech, full: Timeline) -> Chart:
     """The drawing of a run."""
     columns = min(COLUMNS, max(_COLUMNS_MIN, _POINTS_ALL_NODES // max(1, len(full.nodes))))
     series = thinned(full, columns)
-    axis = _Axis(series.start_s, series.end_s)
+    axis = Axis(series.start_s, series.end_s)
     colors = {node.node: index % COLORS for index, node in enumerate(series.nodes)}
     bands, label_rows = _bands(say, series.faults, axis, colors)
     top = 8 + _LABEL_ROW * label_rows
@@ -168,7 +54,7 @@ def chart_of(say: Speech, full: Timeline) -> Chart:
         right=WIDTH - RIGHT,
         top=top,
         bottom=bottom,
-        x_ticks=tuple(Tick(axis.x(at_s), f"{at_s:g}") for at_s in _nice_ticks(axis.start_s, axis.end_s, 10)),
+        x_ticks=tuple(Tick(axis.x(at_s), f"{at_s:g}") for at_s in nice_ticks(axis.start_s, axis.end_s, 10)),
         panels=tuple(panels),
         strip_y=strip_y,
         marks=tuple(Mark(axis.x(mark.shown_s), colors.get(mark.sealer, -1)) for mark in series.blocks),
@@ -179,7 +65,7 @@ def chart_of(say: Speech, full: Timeline) -> Chart:
     )
 
 
-def _data(series: Timeline, axis: _Axis, colors: dict[str, int]) -> dict[str, Any]:
+def _data(series: Timeline, axis: Axis, colors: dict[str, int]) -> dict[str, Any]:
     def short(pairs: tuple[Point, ...] | tuple[Span, ...]) -> list[list[float]]:
         return [[round(first, 2), round(second, 2)] for first, second in pairs]
 
@@ -205,7 +91,7 @@ def _data(series: Timeline, axis: _Axis, colors: dict[str, int]) -> dict[str, An
 # Panels
 
 
-def _lines_panel(kind: str, label: str, nodes: tuple[NodeSeries, ...], axis: _Axis, colors: dict[str, int], top: float) -> Panel:
+def _lines_panel(kind: str, label: str, nodes: tuple[NodeSeries, ...], axis: Axis, colors: dict[str, int], top: float) -> Panel:
     bottom = top + _PANEL
     points = {node.node: node.heights if kind == "height" else node.views for node in nodes}
     values = [value for series in points.values() for _, value in series] or [0]
@@ -222,11 +108,11 @@ def _lines_panel(kind: str, label: str, nodes: tuple[NodeSeries, ...], axis: _Ax
         offset = (index - (len(nodes) - 1) / 2) * shift
         path = _step_path(points[node.node], node.up, axis, [round(y(value) + offset, 1) for _, value in points[node.node]])
         lines.append(Line(node.node, colors[node.node], path))
-    ticks = tuple(Tick(round(y(value), 1), f"{value:g}") for value in _nice_ticks(low, high, 5, whole=True))
+    ticks = tuple(Tick(round(y(value), 1), f"{value:g}") for value in nice_ticks(low, high, 5, whole=True))
     return Panel(kind, label, top, bottom, ticks, tuple(lines))
 
 
-def _step_path(points: tuple[Point, ...], up: tuple[Span, ...], axis: _Axis, ys: list[float]) -> str:
+def _step_path(points: tuple[Point, ...], up: tuple[Span, ...], axis: Axis, ys: list[float]) -> str:
     """Steps while the node answered; interrupted in between."""
     if not points:
         return ""
@@ -245,7 +131,7 @@ def _step_path(points: tuple[Point, ...], up: tuple[Span, ...], axis: _Axis, ys:
     return "".join(parts)
 
 
-def _rates_panel(say: Speech, rates: tuple[RateBucket, ...], axis: _Axis, top: float) -> Panel:
+def _rates_panel(say: Speech, rates: tuple[RateBucket, ...], axis: Axis, top: float) -> Panel:
     bottom = top + _RATE_PANEL
     width_s = max(1e-9, rates[0].end_s - rates[0].start_s)
     highest = max(max(bucket.sent, bucket.committed) for bucket in rates) / width_s or 1.0
@@ -261,12 +147,12 @@ def _rates_panel(say: Speech, rates: tuple[RateBucket, ...], axis: _Axis, top: f
 
     area = steps([bucket.committed for bucket in rates])
     area += f"V{bottom:g}H{axis.x(rates[0].start_s):g}Z"
-    ticks = tuple(Tick(y(value), f"{value:g}") for value in _nice_ticks(0, highest, 3))
+    ticks = tuple(Tick(y(value), f"{value:g}") for value in nice_ticks(0, highest, 3))
     sent = Line("", -1, steps([bucket.sent for bucket in rates]))
     return Panel("rate", say("chart_txs"), top, bottom, ticks, (sent,), area)
 
 
-def _lanes(series: Timeline, axis: _Axis, colors: dict[str, int], top: float) -> tuple[Lane, ...]:
+def _lanes(series: Timeline, axis: Axis, colors: dict[str, int], top: float) -> tuple[Lane, ...]:
     height = 14.0 if len(series.nodes) <= 2 * COLORS else 9.0
     lanes = []
     for index, node in enumerate(series.nodes):
@@ -288,7 +174,7 @@ def _lanes(series: Timeline, axis: _Axis, colors: dict[str, int], top: float) ->
 # Bands and ticks
 
 
-def _bands(say: Speech, faults: tuple[FaultBand, ...], axis: _Axis, colors: dict[str, int]) -> tuple[tuple[Band, ...], int]:
+def _bands(say: Speech, faults: tuple[FaultBand, ...], axis: Axis, colors: dict[str, int]) -> tuple[tuple[Band, ...], int]:
     """The bands, and how many rows their labels need: a label goes into the first row where it covers no other."""
     row_ends: list[float] = []
     bands = []
@@ -296,7 +182,7 @@ def _bands(say: Speech, faults: tuple[FaultBand, ...], axis: _Axis, colors: dict
         box = axis.box((fault.start_s, fault.end_s))
         role = say.fault_role(fault.role, short=True)
         label = " · ".join(part for part in (say.fault_kind(fault.kind), fault.node, role) if part)
-        wide = _text_width(label)
+        wide = text_width(label)
         fits_right = box.x + wide <= WIDTH - RIGHT
         from_x = box.x if fits_right else max(LEFT, WIDTH - RIGHT - wide)
         row = next((index for index, end in enumerate(row_ends) if end + 10 <= from_x), len(row_ends))
@@ -314,19 +200,3 @@ def _bands(say: Speech, faults: tuple[FaultBand, ...], axis: _Axis, colors: dict
             )
         )
     return tuple(bands), len(row_ends)
-
-
-def _text_width(text: str) -> float:
-    """About how wide a 12 px label is."""
-    return sum(12.0 if unicodedata.east_asian_width(char) in "WF" else 6.8 for char in text)
-
-
-def _nice_ticks(low: float, high: float, wanted: int, *, whole: bool = False) -> list[float]:
-    """Round numbers within [low, high], about `wanted` of them."""
-    raw = max(high - low, 1e-9) / wanted
-    scale = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * scale for factor in (1, 2, 5, 10) if factor * scale >= raw)
-    if whole:
-        step = max(1.0, step)
-    first = math.ceil(low / step - 1e-9)
-    return [round(index * step, 9) for index in range(first, math.floor(high / step + 1e-9) + 1)]

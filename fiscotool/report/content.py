@@ -8,6 +8,8 @@ Sources: docs/report.md.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from fiscotool.consistency.findings import Finding, Judgement, Recovery
@@ -16,9 +18,11 @@ from fiscotool.consistency.observations import NodeIdentity, Observations
 from fiscotool.consistency.timeline import NodeSeries, Timeline, timeline
 from fiscotool.report.citations import citations_of
 from fiscotool.report.rows import Content, EvidenceRow, FindingRow, NodeRow, RecoveryRow
-from fiscotool.report.story import headline, story, sublines, tiles
+from fiscotool.report.story import count_line, headline, reasons, story, tiles
 from fiscotool.report.words import Speech
 
+BUCKETS_MAX: Final = 120
+"""Into how many stretches transactions are counted at most."""
 PROBLEMS_MAX: Final = 200
 """How many unreadable lines a report lists."""
 
@@ -26,7 +30,7 @@ PROBLEMS_MAX: Final = 200
 def content_of(observations: Observations, judgement: Judgement, lang: str) -> Content:
     """Everything the report says."""
     say = Speech(lang)
-    series = timeline(observations)
+    series = timeline(observations, bucket_count=_bucket_count(observations))
     findings = tuple(_finding_row(say, finding) for finding in judgement.findings)
     citations, left_out = citations_of(observations, judgement.findings)
     verdict = judgement.verdict
@@ -35,17 +39,17 @@ def content_of(observations: Observations, judgement: Judgement, lang: str) -> C
         verdict=verdict.value,
         verdict_word=say.verdict(verdict),
         headline=headline(say, judgement),
-        sublines=sublines(say, judgement),
+        reasons=reasons(say, judgement),
+        count_line=count_line(say, judgement),
         tiles=tiles(say, observations, judgement, series),
         story=story(say, observations, judgement, series),
         recoveries=tuple(_recovery_row(say, recovery) for recovery in judgement.recoveries),
         findings=findings,
         nodes=_node_rows(say, observations, series),
         environment=_environment(say, observations, series),
-        configuration=tuple(
-            (str(key), _plain(value)) for key, value in sorted(observations.run.config.items(), key=lambda pair: str(pair[0]))
-        ),
+        configuration=tuple(_flat(observations.run.config)),
         command=observations.run.command,
+        started=started_text(observations.run.started_wall),
         problems=_problems(say, observations.problems),
         citations=citations,
         citations_left_out=left_out,
@@ -100,6 +104,33 @@ def _finding_row(say: Speech, finding: Finding) -> FindingRow:
     )
 
 
+def _bucket_count(observations: Observations) -> int:
+    """Transactions are counted by the second, in long runs by more."""
+    times = [sample.got_s for sample in observations.samples]
+    return min(BUCKETS_MAX, max(1, round(max(times) - min(times)))) if times else 1
+
+
+def started_text(told: str) -> str:
+    """The recording's start as people write it, in UTC; as it was told if it is no time."""
+    try:
+        moment = datetime.fromisoformat(told)
+    except ValueError:
+        return told
+    if moment.tzinfo is None:
+        return told
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Sections of a configuration as `section.key`, in order."""
+    for key in sorted(config, key=str):
+        value = config[key]
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _plain(value)
+
+
 def _problems(say: Speech, problems: tuple[str, ...]) -> tuple[str, ...]:
     """The first of them, and how many more there are."""
     left_out = len(problems) - PROBLEMS_MAX
@@ -136,7 +167,7 @@ def _environment(say: Speech, observations: Observations, series: Timeline) -> t
         ("node_version", run.node_version),
         ("tool_version", run.tool_version),
         ("chain", " / ".join(part for part in (run.chain_id, run.group_id) if part)),
-        ("started", run.started_wall),
+        ("started", started_text(run.started_wall)),
         ("length", say("seconds", value=f"{series.end_s - series.start_s:.1f}")),
         ("leader_period", say("blocks", value=run.leader_period_blocks)),
         ("timeout_base", say("seconds", value=f"{run.timeout_base_s:g}")),

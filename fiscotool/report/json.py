@@ -42,7 +42,7 @@ def _document(observations: Observations, judgement: Judgement, said: Mapping[La
         "schema": SCHEMA,
         "verdict": judgement.verdict,
         "headline": {lang: each.headline for lang, each in said.items()},
-        "because": {lang: each.sublines for lang, each in said.items()},
+        "reasons": {lang: each.reasons for lang, each in said.items()},
         "counts": {verdict.value: sum(finding.verdict is verdict for finding in judgement.findings) for verdict in Verdict},
         "run": observations.run,
         "started_s": series.start_s,

@@ -31,7 +31,12 @@ def render_junit(observations: Observations, judgement: Judgement) -> str:
         found = [finding for finding in judgement.findings if finding.invariant.kind is kind]
         if found:
             _suite(root, kind.value, [_case(finding) for finding in found], totals)
-    _suite(root, "run", [_whole(judgement, content.headline, "\n".join(content.sublines))], totals)
+    _suite(
+        root,
+        "run",
+        [_whole(judgement, content.headline, "\n".join([*(f"{r.title}: {r.summary}" for r in content.reasons), content.count_line]))],
+        totals,
+    )
     for key, value in zip(("tests", "failures", "skipped"), totals, strict=True):
         root.set(key, str(value))
     root.set("errors", "0")

@@ -57,7 +57,8 @@ def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def _verdict(say: Speech, content: Content) -> list[str]:
     lines = [f"# {say('title')}", "", f"## {_MARKS[content.verdict]} {escaped(content.headline)}", ""]
-    lines += [f"- {escaped(line)}" for line in content.sublines]
+    lines += [f"- **{escaped(reason.title)}** {escaped(reason.summary)}" for reason in content.reasons]
+    lines += [f"- {content.count_line}"]
     return [*lines, "", *_table([escaped(tile.label) for tile in content.tiles], [[f"{t.value} ({t.note})" for t in content.tiles]])]
 
 

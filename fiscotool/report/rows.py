@@ -24,6 +24,15 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """One finding that the verdict rests on."""
+
+    id: str
+    title: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoryItem:
     """One thing that happened, in words."""
 
@@ -101,7 +110,8 @@ class Content:
     verdict: str
     verdict_word: str
     headline: str
-    sublines: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    count_line: str
     tiles: tuple[Tile, ...]
     story: tuple[StoryItem, ...]
     recoveries: tuple[RecoveryRow, ...]
@@ -110,6 +120,7 @@ class Content:
     environment: tuple[tuple[str, str], ...]
     configuration: tuple[tuple[str, str], ...]
     command: str
+    started: str
     problems: tuple[str, ...]
     citations: tuple[Citation, ...]
     citations_left_out: int

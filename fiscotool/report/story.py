@@ -14,7 +14,7 @@ import itertools
 from fiscotool.consistency.findings import Finding, InvariantClass, Judgement, Recovery, Verdict
 from fiscotool.consistency.observations import Observations
 from fiscotool.consistency.timeline import Timeline
-from fiscotool.report.rows import StoryItem, Tile
+from fiscotool.report.rows import Reason, StoryItem, Tile
 from fiscotool.report.words import Speech
 
 
@@ -34,31 +34,29 @@ def headline(say: Speech, judgement: Judgement) -> str:
     return say("holds_sentence") if judgement.verdict is Verdict.HOLDS else say("inconclusive_sentence")
 
 
-def sublines(say: Speech, judgement: Judgement) -> tuple[str, ...]:
-    """Why, in at most three sentences, and how many rules were decided."""
-    count = {verdict: sum(f.verdict is verdict for f in judgement.findings) for verdict in Verdict}
-    lines = []
+def reasons(say: Speech, judgement: Judgement) -> tuple[Reason, ...]:
+    """What the verdict rests on: every broken rule, or every required one that was left open; none for a good run."""
     if judgement.verdict is Verdict.VIOLATED:
-        lines += [say.pick(f.summary, f.summary_zh) for f in _violated(judgement)[:3]]
+        decisive = _violated(judgement)
     elif judgement.verdict is Verdict.INCONCLUSIVE:
-        known = (InvariantClass.SAFETY, InvariantClass.DURABILITY)
-        open_ones = [
-            f for f in judgement.findings if f.verdict is Verdict.INCONCLUSIVE and f.invariant.kind in known and f.invariant.is_required
-        ]
-        lines += [
-            say("because", reason=f"{say.pick(f.invariant.title, f.invariant.title_zh)} — {say.pick(f.summary, f.summary_zh)}")
-            for f in open_ones[:3]
-        ]
-    lines.append(
-        say(
-            "count_line",
-            total=len(judgement.findings),
-            holds=count[Verdict.HOLDS],
-            violated=count[Verdict.VIOLATED],
-            inconclusive=count[Verdict.INCONCLUSIVE],
-        )
+        decisive = [finding for finding in judgement.findings if _is_missed(finding)]
+    else:
+        decisive = []
+    return tuple(
+        Reason(f.invariant.id, say.pick(f.invariant.title, f.invariant.title_zh), say.pick(f.summary, f.summary_zh)) for f in decisive
     )
-    return tuple(lines)
+
+
+def _is_missed(finding: Finding) -> bool:
+    """Whether the run is inconclusive because of it (as Judgement.verdict has it)."""
+    must_be_known = finding.invariant.kind in {InvariantClass.SAFETY, InvariantClass.DURABILITY} and finding.invariant.is_required
+    return must_be_known and finding.verdict is Verdict.INCONCLUSIVE
+
+
+def count_line(say: Speech, judgement: Judgement) -> str:
+    """How many rules were decided, and how."""
+    count = {verdict.value: sum(finding.verdict is verdict for finding in judgement.findings) for verdict in Verdict}
+    return say("count_line", total=len(judgement.findings), **count)
 
 
 def tiles(say: Speech, observations: Observations, judgement: Judgement, series: Timeline) -> tuple[Tile, ...]:
@@ -69,7 +67,12 @@ def tiles(say: Speech, observations: Observations, judgement: Judgement, series:
     _, view_high = _range(series, "views")
     outcomes = [tx.outcome for tx in observations.txs]
     return (
-        Tile(say("tile_invariants"), f"{held}", say("tile_invariants_note", tested=tested), "bad" if held < tested else "good"),
+        Tile(
+            say("tile_invariants"),
+            f"{held} / {tested}",
+            say("tile_invariants_note", untested=len(judgement.findings) - tested),
+            "bad" if held < tested else "good",
+        ),
         _rto_tile(say, judgement.recoveries),
         _rpo_tile(say, observations, judgement),
         Tile(say("tile_blocks"), f"{high - low}", say("tile_blocks_note", low=low, high=high)),
@@ -155,16 +158,17 @@ def story(say: Speech, observations: Observations, judgement: Judgement, series:
 
 
 def _story_of(say: Speech, recovery: Recovery) -> list[StoryItem]:
+    gap = say("sentence_gap")
     text = say("story_fault", kind=say.fault_kind(recovery.kind), node=recovery.node, role=say.fault_role(recovery.role))
     is_late = recovery.bound_s is not None and recovery.rto_s is not None and recovery.rto_s - recovery.error_s > recovery.bound_s
     if recovery.rto_s is not None:
         bound = say("story_bound", bound=f"{recovery.bound_s:.1f}") if recovery.bound_s is not None else ""
-        text += " " + say("story_rto", rto=f"{recovery.rto_s:.2f}", error=f"{recovery.error_s:.2f}", bound=bound)
+        text += gap + say("story_rto", rto=f"{recovery.rto_s:.2f}", error=f"{recovery.error_s:.2f}", bound=bound)
     elif note := say.pick(recovery.note, recovery.note_zh):
-        text += " " + say("story_no_rto", note=note)
+        text += gap + say("story_no_rto", note=note)
     items = [StoryItem(recovery.injected_s, text, "bad" if is_late else "fault")]
     if recovery.healed_s is None:
-        items[0] = dataclasses.replace(items[0], text=f"{text} {say('story_never_healed', node=recovery.node)}")
+        items[0] = dataclasses.replace(items[0], text=text + gap + say("story_never_healed", node=recovery.node))
     elif recovery.node_rto_s is None:
         items.append(StoryItem(recovery.healed_s, say("story_node_not_back", node=recovery.node), "heal"))
     else:

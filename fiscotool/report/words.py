@@ -35,9 +35,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "{holds} of {total} invariants hold, {violated} violated, {inconclusive} could not be tested in this run.",
         "{total} 条不变式中 {holds} 条成立，{violated} 条违反，{inconclusive} 条在本次运行中无法检验。",
     ),
-    "because": ("Why: {reason}", "原因：{reason}"),
     "tile_invariants": ("Invariants", "不变式"),
-    "tile_invariants_note": ("hold of {tested} tested", "成立（已检验 {tested} 条）"),
+    "tile_invariants_note": ("of those tested hold; {untested} not tested", "已检验的成立；{untested} 条未检验"),
     "tile_rto": ("Longest interruption", "最长中断"),
     "tile_rto_note": ("RTO ± {error} s", "RTO ± {error} 秒"),
     "tile_rto_none": ("no fault interrupted it", "没有故障造成中断"),
@@ -59,7 +58,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "{nodes} nodes watched for {seconds} s; the chain stood at height {height}, view {view}.",
         "观测 {nodes} 个节点共 {seconds} 秒；开始时链高度为 {height}，视图为 {view}。",
     ),
-    "story_fault": ("{kind}: {node}{role}.", "{kind}:{node}{role}。"),
+    "story_fault": ("{kind}: {node}{role}.", "{kind}：{node}{role}。"),
     "story_rto": (
         "The first block sealed after it appeared {rto} s later (± {error} s){bound}.",
         "其后出块的第一个区块在 {rto} 秒后出现（± {error} 秒）{bound}。",
@@ -85,10 +84,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "timeline": ("Timeline", "时间线"),
     "timeline_hint": (
         (
-            "Time in seconds from the start of the recording. Shaded: a fault, from injection to heal. Lines lie on top of each "
-            "other while nodes agree."
+            "Time in seconds from the start of the recording. Shaded: a fault, from injection to heal. Lines of nodes that agree run "
+            "side by side; a line is interrupted while its node does not answer."
         ),
-        "横轴为自记录开始的秒数。阴影为故障区间（注入至修复）。节点一致时曲线重叠。",
+        "横轴为自记录开始的秒数。阴影为故障区间（注入至修复）。节点一致时曲线并行；节点无应答时曲线中断。",
     ),
     "chart_height": ("Height", "高度"),
     "chart_view": ("View", "视图"),
@@ -103,8 +102,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "legend_timeout": ("in time-out (view change)", "超时中（视图切换）"),
     "legend_fault": ("fault", "故障"),
     "legend_restart": ("new process", "新进程"),
-    "legend_sent": ("sent", "发送"),
-    "legend_committed": ("acknowledged", "已确认"),
+    "legend_sent": ("sent per second", "每秒发送"),
+    "legend_committed": ("acknowledged per second", "每秒确认"),
     "recovery": ("Recovery", "恢复"),
     "recovery_hint": (
         (
@@ -149,6 +148,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "source": ("Source", "来源"),
     "evidence": ("Evidence", "证据"),
     "no_evidence": ("No single fact to point at.", "没有可指出的单个事实。"),
+    "no_exception": ("All {count} checks passed; there is no exception to point at.", "{count} 次检验全部通过，没有可指出的例外。"),
     "line": ("line", "行"),
     "lines": ("recording lines", "记录行"),
     "height_word": ("height", "高度"),
@@ -196,6 +196,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "appendix_hint": ("The lines of the recording that the evidence above points at.", "上文证据所指的记录行。"),
     "no_citations": ("No line is cited.", "没有引用任何行。"),
     "more_citations": ("{count} more cited lines are not shown.", "另有 {count} 条引用行未显示。"),
+    "sentence_gap": (" ", ""),
     "contents": ("Contents", "目录"),
     "appendix_short": ("Cited lines", "引用行"),
     "filter": ("Show by verdict", "按结论筛选"),
