@@ -34,6 +34,9 @@ from fiscotool.sim.world import Pace
 CONNECT_TICKS: Final = 100
 """How long after its process starts a replica's network is up; what it sends before is lost (spec 1.14)."""
 
+HONEST: Final = Honest()
+"""What a correct replica does with its messages: sends them. A test may put a lossy wire in `Cluster.honest`."""
+
 Listener = Callable[[str, ev.Event, ReplicaState, ReplicaState, tuple[do.Effect, ...]], None]
 """Told of every step of every replica."""
 
@@ -57,6 +60,7 @@ class Cluster:
         self.network = Network(weather or Weather(), self.rng)
         self.replicas = [Replica(NodeIndex(i), rules) for i in range(replica_count or rules.node_count)]
         self.strategies = strategies or {}
+        self.honest: Strategy = HONEST
         self.history = History()
         self.violations: list[Violation] = []
         self.listeners: list[Listener] = []
@@ -173,7 +177,7 @@ class Cluster:
             self._apply(replica, effect)
 
     def _apply(self, replica: Replica, effect: do.Effect) -> None:
-        strategy = self.strategies.get(replica.index, HONEST)
+        strategy = self.strategies.get(replica.index, self.honest)
         match effect:
             case do.Broadcast(message=message):
                 signed = chain.sign(message, replica.rules)
@@ -197,7 +201,3 @@ class Cluster:
         done = set(chain.transactions_of(block.proposal))
         replica.pool = {tx: None for tx in replica.pool if tx not in done}
         self.post(replica, ev.LedgerAdvanced(Height(replica.height), block.block_hash, replica.rules, replica.me, by_sync))
-
-
-HONEST = Honest()
-"""What a correct replica does with its messages: sends them."""
