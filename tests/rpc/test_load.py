@@ -77,7 +77,7 @@ def test_an_open_loop_keeps_its_pace_whatever_the_node_does() -> None:
         result = LoadClient([target(server)], LoadPlan(200, rate_per_s=100, send_for_s=0.8)).run(txs(1000))
         gate.set()
     due = sorted(outcome.due_clock_s for outcome in result.outcomes)
-    assert 75 <= len(due) <= 82
+    assert len(due) == 81, "from 0 s to 0.8 s, both included"
     assert all(abs(later - earlier - 0.01) < 1e-6 for earlier, later in pairwise(due))
     late = sorted(outcome.sent_clock_s - outcome.due_clock_s for outcome in result.outcomes)
     assert late[len(late) // 2] < 0.1, "answers take 0.3 s, sending does not wait for them"
@@ -259,7 +259,7 @@ def test_transactions_are_taken_as_they_are_needed() -> None:
 
     with fake.serving(receipt) as server:
         LoadClient([target(server)], LoadPlan(2, rate_per_s=50, send_for_s=0.4)).run(source())
-    assert 15 <= len(taken) <= 25
+    assert len(taken) == 21
 
 
 @pytest.mark.parametrize("plan", [{"outstanding_max": 0}, {"outstanding_max": 1, "rate_per_s": 0}, {"outstanding_max": 1, "deadline_s": 0}])

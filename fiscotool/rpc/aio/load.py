@@ -74,6 +74,7 @@ class LoadClient:
         self._sent_count = 0
         self._began_s = 0.0
         self._due_count = 0
+        self._pace_is_over = plan.rate_per_s is None
         self._over: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending_since_s: float | None = None
@@ -170,7 +171,9 @@ class LoadClient:
 
     async def _pace(self, rate_per_s: float) -> None:
         """Put transactions on the queue when they are due, and lanes under them."""
-        while not self._is_ending():
+        is_last = False
+        while not is_last:
+            is_last = self._is_ending()  # Looked at first: what fell due while this loop was held up is still sent.
             elapsed_s = self._clock() - self._began_s
             until_s = elapsed_s if self._plan.send_for_s is None else min(elapsed_s, self._plan.send_for_s)
             for index in range(self._due_count, math.floor(until_s * rate_per_s) + 1):
@@ -181,6 +184,7 @@ class LoadClient:
                 self._due_count = index + 1
             self._dispatch()
             await asyncio.sleep(_TICK_S)
+        self._pace_is_over = True
         await asyncio.Event().wait()  # The beat decides when all is over.
 
     def _is_ending(self) -> bool:
@@ -189,7 +193,7 @@ class LoadClient:
         return self._source_is_empty or (for_s is not None and self._clock() - self._began_s >= for_s)
 
     def _is_over(self) -> bool:
-        if not self._is_ending():
+        if not self._is_ending() or not self._pace_is_over:
             return False
         if self._ending_since_s is None:
             self._ending_since_s = self._clock()
