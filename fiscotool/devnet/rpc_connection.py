@@ -14,6 +14,7 @@ Sources: RFC 9112 (pipelining: section 9.3.2; half-closed connections: 9.6); spe
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from enum import Enum
 from typing import Protocol, cast
@@ -21,9 +22,12 @@ from typing import Protocol, cast
 import httptools
 
 from fiscotool.devnet import rpc_exchange as http
-from fiscotool.devnet.rpc_exchange import Answer, Handler, HttpLimits, Pending, no_content, rendered
+from fiscotool.devnet.rpc_exchange import Answer, Handler, HttpLimits, Pending, Waiting, no_content, rendered
 
 __all__ = ["Connection", "ConnectionOwner"]
+
+
+_log = logging.getLogger(__name__)
 
 
 class ConnectionOwner(Protocol):
@@ -48,17 +52,6 @@ class _Phase(Enum):
     CLOSING = "the last bytes are on their way"
 
 
-class _Waiting:
-    """A request whose answer, or whose turn, is still to come."""
-
-    __slots__ = ("answer", "has_body", "keep")
-
-    def __init__(self, answer: Answer, *, keep: bool, has_body: bool) -> None:
-        self.answer = answer
-        self.keep = keep
-        self.has_body = has_body
-
-
 class Connection(asyncio.Protocol):
     """httptools calls `on_message_begin`, `on_body` and `on_message_complete`; what else it could report is not needed."""
 
@@ -69,7 +62,7 @@ class Connection(asyncio.Protocol):
         self._loop = owner.loop
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
         self._backlog: deque[tuple[bytes, bytes, bool]] = deque()
         self._body: bytes | bytearray = b""
         self._received_bytes = 0
@@ -107,6 +100,10 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             # Neither WebSocket nor HTTP/2 is spoken here: the request was answered as any other, and nothing can follow it.
             self._end_after_queue()
+            return
+        except httptools.HttpParserCallbackError as bug:
+            _log.error("a request failed inside the node", exc_info=bug)
+            self._refuse(http.SERVER_ERROR, b"internal error")
             return
         except httptools.HttpParserError:
             if not self._is_last:
@@ -183,7 +180,7 @@ class Connection(asyncio.Protocol):
 
     def _serve(self, body: bytes, method: bytes, *, keep: bool) -> None:
         if method == b"OPTIONS":
-            self._queue.append(_Waiting(no_content(keep=keep), keep=keep, has_body=True))
+            self._queue.append(Waiting(no_content(keep=keep), keep=keep, has_body=True))
             self._deliver()
             return
         self._enqueue(self._handle(body), keep=keep, has_body=method != b"HEAD")
@@ -193,7 +190,7 @@ class Connection(asyncio.Protocol):
             answer.deliver = self._deliver
         else:
             answer = rendered(answer, keep=keep, has_body=has_body)
-        self._queue.append(_Waiting(answer, keep=keep, has_body=has_body))
+        self._queue.append(Waiting(answer, keep=keep, has_body=has_body))
         self._deliver()
 
     def _deliver(self) -> None:

@@ -9,15 +9,20 @@ Sources: spec 3.x 2.2, 2.5; recordings rpc/bad_input.jsonl.xz; bcos-protocol Tra
 from __future__ import annotations
 
 import math
+import sqlite3
 from typing import Any, Final
 
+from fiscotool.errors import FiscoToolError
+
 __all__ = [
+    "FAULTS",
     "STATUS_NAMES",
     "RpcFault",
     "as_bool",
     "as_int64",
     "as_text",
     "data_of",
+    "fault_of",
     "hash_of",
     "status_name",
 ]
@@ -94,6 +99,15 @@ class RpcFault(Exception):
         self.code = code
         self.message = message
         self.data = data
+
+
+FAULTS: Final = (RpcFault, FiscoToolError, OSError, sqlite3.Error)
+"""What a method may raise without being wrong itself."""
+
+
+def fault_of(problem: Exception) -> RpcFault:
+    """The refusal for an exception of FAULTS: trouble of the node's own is -32603 with its text."""
+    return problem if isinstance(problem, RpcFault) else RpcFault(INTERNAL_ERROR, str(problem))
 
 
 def status_name(status: int, message: str) -> str:

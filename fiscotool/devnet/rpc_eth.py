@@ -18,13 +18,12 @@ from typing import Any, Final
 from fiscotool.devnet import rpc_errors
 from fiscotool.devnet.contracts import NodeFacade
 from fiscotool.devnet.rpc_envelope import MALFORMED, error_bytes, parse_json, result_bytes
-from fiscotool.devnet.rpc_errors import RpcFault
+from fiscotool.devnet.rpc_errors import FAULTS, RpcFault, fault_of
 from fiscotool.devnet.rpc_eth_chain import EthChain
 from fiscotool.devnet.rpc_eth_methods import method_table
 from fiscotool.devnet.rpc_exchange import Answer, Pending
 from fiscotool.devnet.rpc_filters import Filters
 from fiscotool.devnet.rpc_identity import RpcIdentity
-from fiscotool.devnet.rpc_native import FAULTS, fault_of
 from fiscotool.devnet.rpc_promise import Promise, sliced
 from fiscotool.devnet.rpc_view import ChainView
 
@@ -90,7 +89,7 @@ class Web3Rpc:
                 raise RpcFault(rpc_errors.METHOD_NOT_FOUND, "Method not found")
             result = method(request.get("params", []))
             if isinstance(result, GeneratorType):
-                result = sliced(result, fault_of, FAULTS)
+                result = sliced(result)
         except FAULTS as problem:
             return error_bytes(fault_of(problem), request_id)
         if type(result) is not Promise:

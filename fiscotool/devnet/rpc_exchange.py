@@ -14,12 +14,14 @@ from typing import Final
 __all__ = [
     "BAD_REQUEST",
     "CONTINUE",
+    "SERVER_ERROR",
     "TIMED_OUT",
     "TOO_LARGE",
     "Answer",
     "Handler",
     "HttpLimits",
     "Pending",
+    "Waiting",
     "no_content",
     "refusal",
     "rendered",
@@ -45,6 +47,7 @@ _NO_CONTENT_CLOSE: Final = b"HTTP/1.1 204 No Content\r\n" + _CLOSE + b"0\r\n\r\n
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 BAD_REQUEST: Final = b"400 Bad Request"
+SERVER_ERROR: Final = b"500 Internal Server Error"
 TOO_LARGE: Final = b"413 Content Too Large"
 TIMED_OUT: Final = b"408 Request Timeout"
 
@@ -90,6 +93,17 @@ class Pending:
 Answer = bytes | Pending
 Handler = Callable[[bytes], Answer]
 """Takes the body of a request (empty when there is none) and never raises for anything a client sent."""
+
+
+class Waiting:
+    """A request whose answer, or whose turn, is still to come."""
+
+    __slots__ = ("answer", "has_body", "keep")
+
+    def __init__(self, answer: Answer, *, keep: bool, has_body: bool) -> None:
+        self.answer = answer
+        self.keep = keep
+        self.has_body = has_body
 
 
 def rendered(answer: bytes, *, keep: bool = True, has_body: bool = True) -> bytes:

@@ -11,7 +11,6 @@ Sources: spec 3.x 2.1-2.5; recordings rpc/*.jsonl.xz; bcos-rpc jsonrpc/JsonRpcIn
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -21,7 +20,7 @@ from typing import Any, Final
 from fiscotool.devnet import rpc_errors
 from fiscotool.devnet.contracts import NodeFacade
 from fiscotool.devnet.rpc_envelope import error_bytes, parse_native, result_bytes
-from fiscotool.devnet.rpc_errors import RpcFault, as_bool, as_int64, as_text
+from fiscotool.devnet.rpc_errors import FAULTS, RpcFault, as_bool, as_int64, as_text, fault_of
 from fiscotool.devnet.rpc_exchange import Answer, Pending
 from fiscotool.devnet.rpc_filters import FilterKind, Filters
 from fiscotool.devnet.rpc_identity import RpcIdentity
@@ -37,12 +36,8 @@ from fiscotool.devnet.rpc_native_shapes import (
 from fiscotool.devnet.rpc_promise import Promise, sliced
 from fiscotool.devnet.rpc_submit import send_native
 from fiscotool.devnet.rpc_view import ChainView
-from fiscotool.errors import FiscoToolError
 
-__all__ = ["FAULTS", "NativeRpc", "fault_of"]
-
-FAULTS: Final = (RpcFault, FiscoToolError, OSError, sqlite3.Error)
-"""What a method may raise without being wrong itself."""
+__all__ = ["NativeRpc"]
 
 NO_FLAGS: Final[Mapping[str, bool]] = MappingProxyType({})
 BLOCK_FLAGS: Final[Mapping[str, bool]] = MappingProxyType({"only_header": True, "only_hashes": True})
@@ -50,11 +45,6 @@ PROOF_FLAG: Final[Mapping[str, bool]] = MappingProxyType({"needs_proof": False})
 
 Params = Sequence[Any]
 Method = Callable[[Params], Any]
-
-
-def fault_of(problem: Exception) -> RpcFault:
-    """The refusal for an exception of FAULTS: trouble of the node's own is -32603 with its text."""
-    return problem if isinstance(problem, RpcFault) else RpcFault(rpc_errors.INTERNAL_ERROR, str(problem))
 
 
 def arg(params: Params, index: int) -> Any:
@@ -101,7 +91,7 @@ class NativeRpc:
         try:
             result = method(params)
             if isinstance(result, GeneratorType):
-                result = sliced(result, fault_of, FAULTS)
+                result = sliced(result)
         except FAULTS as problem:
             return error_bytes(fault_of(problem), request_id, jsonrpc)
         if type(result) is not Promise:

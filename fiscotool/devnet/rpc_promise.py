@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any, Final
 
-from fiscotool.devnet.rpc_errors import RpcFault
+from fiscotool.devnet.rpc_errors import FAULTS, INTERNAL_ERROR, RpcFault, fault_of
 
 __all__ = ["Promise", "Steps", "sliced"]
 
@@ -51,23 +51,29 @@ class Promise:
             on_done(self._value, self._fault)
 
 
-def sliced(steps: Steps, on_fault: Callable[[Exception], RpcFault], faults: tuple[type[Exception], ...]) -> Promise:
-    """Run `steps` to its end, giving way to everything else every few milliseconds. What it raises of `faults` becomes a refusal."""
+def sliced(steps: Steps) -> Promise:
+    """Run `steps` to its end, giving way to everything else every few milliseconds. What it raises becomes a refusal."""
     promise = Promise()
     loop = asyncio.get_running_loop()
 
     def run() -> None:
         end_s = time.monotonic() + _SLICE_S
+        settled = False
         try:
             while time.monotonic() < end_s:
                 next(steps)
-        except StopIteration as finished:
-            promise.resolve(finished.value)
-        except faults as problem:
-            promise.reject(on_fault(problem))
-        else:
             # A timer of zero, not call_soon: the loop looks at its sockets before it runs this again.
             loop.call_later(0, run)
+            settled = True
+        except StopIteration as finished:
+            settled = True
+            promise.resolve(finished.value)
+        except FAULTS as problem:
+            settled = True
+            promise.reject(fault_of(problem))
+        finally:
+            if not settled:
+                promise.reject(RpcFault(INTERNAL_ERROR, "internal error"))  # The loop logs what it was; the caller must not wait for ever.
 
     run()
     return promise

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from fiscotool.devnet import rpc_errors
 from fiscotool.devnet.contracts import AdmissionError
-from fiscotool.devnet.rpc_errors import RpcFault, status_name
+from fiscotool.devnet.rpc_errors import FAULTS, RpcFault, fault_of, status_name
 from fiscotool.devnet.rpc_promise import Promise
 from fiscotool.devnet.rpc_view import ChainView, ShownTx
 from fiscotool.ledger.errors import LedgerFormatError
@@ -71,7 +71,7 @@ def await_submission(
             return
         problem = done.exception()
         if problem is None:
-            promise.resolve(shape(done.result()))
+            _settle(promise, shape, done.result())
         elif isinstance(problem, AdmissionError):
             promise.reject(refused(problem))
         else:
@@ -80,6 +80,15 @@ def await_submission(
 
     future.add_done_callback(on_done)
     return promise
+
+
+def _settle(promise: Promise, shape: Callable[[bytes], Any], result: bytes) -> None:
+    try:
+        value = shape(result)
+    except FAULTS as problem:
+        promise.reject(fault_of(problem))
+    else:
+        promise.resolve(value)
 
 
 def _decoded(text: str, chain_id: str) -> tuple[bytes, Transaction, bytes]:

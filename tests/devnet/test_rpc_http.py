@@ -34,6 +34,8 @@ class Handler:
 
     def __call__(self, body: bytes) -> Answer:
         self.served += 1
+        if body.startswith(b"bug"):
+            raise KeyError("planted")
         if body.startswith(b"large"):
             return b"x" * 200_000
         if not body.startswith(b"later"):
@@ -190,6 +192,7 @@ def test_what_is_wrong_is_told_and_the_connection_ends(run: Run, sent: bytes, st
                 reply = await read_reply(reader)
             assert reply.status == status
             assert reply.is_closed
+            writer.close()
             await until(lambda: server.connection_count == 0)
 
     run(scenario)
@@ -289,6 +292,20 @@ def test_a_client_that_leaves_does_not_disturb_its_answer(run: Run) -> None:
                 assert (await read_reply(reader)).body == b"alive"
 
     run(scenario)
+
+
+def test_a_bug_in_a_handler_costs_one_connection_and_is_logged(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        async with serving() as (server, _):
+            async with connected(server) as (reader, writer):
+                writer.write(post(b"bug"))
+                assert (await read_reply(reader)).status == 500
+            async with connected(server) as (reader, writer):
+                writer.write(post(b"alive"))
+                assert (await read_reply(reader)).body == b"alive"
+
+    run(scenario)
+    assert "planted" in caplog.text
 
 
 def test_closing_the_server_closes_its_connections(run: Run) -> None:

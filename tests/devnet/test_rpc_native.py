@@ -6,7 +6,8 @@ import asyncio
 import json
 import re
 import sqlite3
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fiscotool.devnet.rpc_errors import RpcFault
 from fiscotool.devnet.rpc_eth import Web3Rpc
 from fiscotool.devnet.rpc_exchange import Answer, Pending
 from fiscotool.devnet.rpc_native import NativeRpc
+from fiscotool.devnet.rpc_promise import sliced
 from fiscotool.devnet.rpc_view import merkle_proof
 from fiscotool.ledger.crypto import KeyPair, keccak256
 from fiscotool.ledger.merkle import merkle_root
+from fiscotool.ledger.receipt3 import decode_receipt
 from fiscotool.ledger.tx3 import Transaction, build_transaction, encode_transaction
 from tests.devnet.rpc_world import World, identity, small_world
 from tests.support.shared import ROOT, shared
@@ -275,6 +279,42 @@ def test_trouble_with_the_disk_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> 
         assert await client.error("getBlockByNumber", 0) == (-32603, "disk I/O error")
 
     asyncio.run(scenario())
+
+
+def test_what_fails_late_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        client = Client(small_world(seals_at_once=False))
+        sent = client.start("sendTransaction", hex_of(signed(client.world)), False)
+        await asyncio.sleep(0)
+        client.world.seal()
+        client.world.ledger.blocks[1].receipts[0] = b"\xff"
+        monkeypatch.setattr("fiscotool.devnet.rpc_submit.decode_receipt", lambda _: decode_receipt(b"\xff"))
+        assert (await finished(sent))["error"]["code"] == -32603
+        client.world.ledger.blocks[1].raws[0] = b"\xff"
+        assert (await client.error("getBlockByNumber", 1, False, False))[0] == -32603
+
+        def wrong() -> Generator[None, None, None]:
+            yield
+            raise KeyError("planted")
+
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        faults: list[RpcFault | None] = []
+        with pytest.raises(KeyError):
+            sliced(wrong()).then(lambda _, fault: faults.append(fault))
+        slow = slow_and_wrong()
+        sliced(slow).then(lambda _, fault: faults.append(fault))
+        await asyncio.sleep(0.1)
+        assert [fault.code for fault in faults if fault] == [-32603]
+
+    asyncio.run(scenario())
+
+
+def slow_and_wrong() -> Generator[None, None, None]:
+    """Fails in its second slice."""
+    end_s = time.monotonic() + 0.02
+    while time.monotonic() < end_s:
+        yield
+    raise KeyError("planted")
 
 
 @pytest.mark.parametrize(
