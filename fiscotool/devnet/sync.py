@@ -33,6 +33,7 @@ FAULTY_BLOCKS: Final = 50
 _LOOP_S: Final = 0.2
 _STATUS_S_MAX: Final = 2.0
 _PATIENCE_S: Final = 0.4
+_EXECUTED_PATIENCE_S: Final = 2.0
 _SHARDS_A_PEER: Final = 2
 _REQUEST_S: Final = 1.6
 _AHEAD_BLOCKS_MAX: Final = 256
@@ -177,14 +178,16 @@ class BlockSync:
 
     def _should_fetch(self) -> bool:
         """Rule 2. Being behind by a block or two for a moment is ordinary: then the same block is on its way through consensus."""
-        lead = self.highest - max(self._store.height, self.agreed, self._executed())
+        lead = self.highest - max(self._store.height, self.agreed)
         if lead <= 0:
             self._behind_since_s = None
             return False
         now_s = self._clock()
         if self._behind_since_s is None:
             self._behind_since_s = now_s
-        return lead > SHARD_BLOCKS or now_s - self._behind_since_s >= _PATIENCE_S
+        # What is executed here only lacks checkpoints; but those who have committed it do not send theirs again.
+        patience_s = _EXECUTED_PATIENCE_S if self.highest <= self._executed() else _PATIENCE_S
+        return lead > SHARD_BLOCKS or now_s - self._behind_since_s >= patience_s
 
     def _expire(self) -> None:
         now_s = self._clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import signal
@@ -27,7 +28,7 @@ KEY = KeyPair.from_secret(b"\x07" * 32)
 
 
 def raw_tx(run: Running, nonce: str = "") -> str:
-    limit = max(run.height(name) for name in run.processes) + 500
+    limit = max(run.height(name) for name in list(run.processes)) + 500
     tx = build_transaction(chain_id="chain0", group_id="group0", block_limit=limit, to="0x" + "11" * 20, input=b"", key=KEY, nonce=nonce)
     return encode_transaction(tx).hex()
 
@@ -65,7 +66,7 @@ class Sender(threading.Thread):
             try:
                 receipt = self.run_.call(name, "sendTransaction", raw_tx(self.run_), False, within_s=4.0)
                 self.acknowledged.append((receipt["transactionHash"], int(receipt["blockNumber"])))
-            except (OSError, StopIteration, AssertionError, ValueError, KeyError):
+            except (OSError, StopIteration, AssertionError, ValueError, KeyError, http.client.HTTPException):
                 continue
 
     def has_more_than(self, count: int) -> bool:
