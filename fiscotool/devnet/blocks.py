@@ -25,7 +25,7 @@ from fiscotool.devnet.contracts import ExecutedBlock, Executor, LedgerStore, Poo
 from fiscotool.devnet.gossip import Gossip
 from fiscotool.devnet.log import NodeLog, short_hash
 from fiscotool.devnet.parts import SealerPort
-from fiscotool.devnet.proposals import ContentCache, filler, objection
+from fiscotool.devnet.proposals import ContentCache, filler, not_on_chain, objection, transactions_to_execute
 from fiscotool.ledger.errors import LedgerFormatError
 from fiscotool.pbft.effects import (
     AgreedIndex,
@@ -132,12 +132,18 @@ class BlockWork:
         return StoredTransactions(proposal.index, proposal.digest, tuple(tx.raw for tx in txs))
 
     def _transactions(self, proposal: Proposal) -> list[PooledTx] | None:
-        try:
-            found = [self._pool.get(tx_hash) for tx_hash in self.contents.of(proposal).tx_hashes]
-        except LedgerFormatError:
-            return None
-        txs = [tx for tx in found if tx is not None]
-        return txs if len(txs) == len(found) else None
+        with contextlib.suppress(LedgerFormatError):
+            return transactions_to_execute(self.contents.of(proposal).tx_hashes, self._pool, self._store)
+        return None
+
+    def _missing(self, tx_hashes: Sequence[bytes], effect: VerifyProposal) -> list[bytes]:
+        """What has to be fetched before the proposal can be judged."""
+        missing = self._pool.missing(tx_hashes)
+        return not_on_chain(missing, self._store) if effect.is_certified else missing
+
+    def _unsealable(self, tx_hashes: Sequence[bytes], effect: VerifyProposal) -> str:
+        """Why these may not be in this proposal. A quorum has judged a certified one; that holds (`effects.VerifyProposal`)."""
+        return "" if effect.is_certified else self._pool.check_sealable(tx_hashes, number=effect.proposal.index)
 
     def verify(self, effect: VerifyProposal, *, is_patient_enough: bool = False) -> None:
         """Answer at once when all transactions are here, else after fetching them."""
@@ -152,12 +158,12 @@ class BlockWork:
         except LedgerFormatError as problem:
             self._verified(proposal, str(problem))
             return
-        if not reason and self._pool.missing(content.tx_hashes):
+        if not reason and self._missing(content.tx_hashes, effect):
             self._gossip.drain()
-        if reason or not self._pool.missing(content.tx_hashes):
-            self._verified(proposal, reason or self._pool.check_sealable(content.tx_hashes, number=proposal.index))
+        if reason or not self._missing(content.tx_hashes, effect):
+            self._verified(proposal, reason or self._unsealable(content.tx_hashes, effect))
         else:
-            self._host.keep(self._fetch_and_verify(proposal, content.tx_hashes, effect.source))
+            self._host.keep(self._fetch_and_verify(effect, content.tx_hashes))
 
     async def _verify_after_parent(self, effect: VerifyProposal) -> None:
         with contextlib.suppress(TimeoutError):
@@ -166,19 +172,17 @@ class BlockWork:
                     await self._head_moved.wait()
         self.verify(effect, is_patient_enough=True)
 
-    async def _fetch_and_verify(self, proposal: Proposal, tx_hashes: Sequence[bytes], source: NodeIndex) -> None:
+    async def _fetch_and_verify(self, effect: VerifyProposal, tx_hashes: Sequence[bytes]) -> None:
         """Ask the source first, then the other sealers together; each round takes at most 500 ms."""
         sealers = [sealer.node_id for sealer in self._store.config.sealers]
-        first = [sealers[source]] if source < len(sealers) and sealers[source] != self._own_id else []
+        first = [node_id for node_id in sealers[effect.source : effect.source + 1] if node_id != self._own_id]
         others = [node_id for node_id in sealers if node_id != self._own_id and node_id not in first]
         for targets in (first, others):
-            missing = self._pool.missing(tx_hashes)
+            missing = self._missing(tx_hashes, effect)
             if missing:
                 await asyncio.gather(*(self._gossip.fetch(node_id, missing) for node_id in targets))
-        missing = self._pool.missing(tx_hashes)
-        self._verified(
-            proposal, f"{len(missing)} transactions are unknown" if missing else self._pool.check_sealable(tx_hashes, number=proposal.index)
-        )
+        missing = self._missing(tx_hashes, effect)
+        self._verified(effect.proposal, f"{len(missing)} transactions are unknown" if missing else self._unsealable(tx_hashes, effect))
 
     def _verified(self, proposal: Proposal, reason: str) -> None:
         if reason:
@@ -238,6 +242,8 @@ class BlockWork:
         if parent is None or txs is None or proposal.index <= self._store.height:
             return None
         self.forget_executed_from(proposal.index)
+        below = {tx.tx_hash for block in self.executed.values() for tx in block.txs}
+        txs = [tx for tx in txs if tx.tx_hash not in below] if below else txs
         header = replace(self.contents.of(proposal).header, parents=((proposal.index - 1, parent),))
         return replace(self._executor.execute(header, txs), proposal_hash=proposal.digest)
 
@@ -276,8 +282,7 @@ class BlockWork:
         self._executor.on_committed(block.number)
         for number in [at for at in self.executed if at <= block.number]:
             del self.executed[number]
-        for digest in [digest for digest, at in self._stored.items() if at <= block.number]:
-            del self._stored[digest]
+        self._stored = {digest: at for digest, at in self._stored.items() if at > block.number}
         self._log.info(
             "CONSENSUS][PBFT][STORAGE][METRIC",
             "commitStableCheckPoint success",
@@ -291,7 +296,5 @@ class BlockWork:
         moved.set()
         self._host.on_block(block)
         rules, me = self._host.rules()
-        self._host.post(
-            LedgerAdvanced(index=Height(block.number), block_hash=Digest(block.block_hash), rules=rules, me=me, by_sync=is_synced)
-        )
+        self._host.post(LedgerAdvanced(Height(block.number), Digest(block.block_hash), rules, me, by_sync=is_synced))
         return True

@@ -12,17 +12,18 @@ Sources: spec 3.x 1.3, 1.8 steps 2 and 5, 1.11; bcos-pbft `pbft/engine/Validator
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fiscotool.devnet.contracts import ChainConfig
+from fiscotool.devnet.contracts import ChainConfig, LedgerReader, Pool, PooledTx
 from fiscotool.ledger.block3 import Block, decode_block, encode_block
 from fiscotool.ledger.errors import LedgerFormatError
 from fiscotool.ledger.header3 import BlockHeader, hash_header
 from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.types import Digest, Height, NodeIndex
 
-__all__ = ["Content", "ContentCache", "filler", "objection"]
+__all__ = ["Content", "ContentCache", "filler", "not_on_chain", "objection", "transactions_to_execute"]
 
 _CACHED_MAX: Final = 256
 
@@ -100,3 +101,24 @@ def filler(index: Height, me: NodeIndex, config: ChainConfig, now_ms: int) -> Pr
         weights=tuple(sealer.weight for sealer in config.sealers),
     )
     return Proposal(index=index, digest=Digest(hash_header(header)), data=encode_block(Block(header)), sealer=me, is_filler=True)
+
+
+def not_on_chain(tx_hashes: Sequence[bytes], ledger: LedgerReader) -> list[bytes]:
+    """Those of `tx_hashes` that no block in the ledger has."""
+    return [tx_hash for tx_hash in tx_hashes if ledger.tx_location(tx_hash) is None]
+
+
+def transactions_to_execute(tx_hashes: Sequence[bytes], pool: Pool, ledger: LedgerReader) -> list[PooledTx] | None:
+    """The transactions in order, without those that are on chain by now; None when one is neither there nor in the pool.
+
+    A certified proposal may name a transaction that meanwhile came on chain in a lower block (`effects.VerifyProposal`). All replicas
+    have the same blocks below, so all leave out the same.
+    """
+    found = []
+    for tx_hash in tx_hashes:
+        tx = pool.get(tx_hash)
+        if tx is not None:
+            found.append(tx)
+        elif ledger.tx_location(tx_hash) is None:
+            return None
+    return found

@@ -99,8 +99,8 @@ class Sealer:
         self._found_at = -1
 
     def set_range(self, first: int, last: int, now_ms: int) -> None:
-        """Propose the heights `first`..`last` from now on; `last < first`: none."""
-        if first != self._last + 1 or self._next > self._last:
+        """Propose the heights `first`..`last` from now on; `last < first`: none. From the height that is next anyway: a longer range."""
+        if first != self._next or self._next > self._last:
             self._next = first
             self._since_ms = now_ms
             # A system block that is to be proposed again was never agreed.

@@ -97,7 +97,7 @@ def test_a_range_that_extends_an_unfinished_one_does_not_start_the_wait_again(ca
     case.add(native())
     assert case.poll(500) is not None
     case.add(native())
-    case.sealer.set_range(3, 3, 900)
+    case.sealer.set_range(2, 3, 900)
     assert case.poll(1_000) is not None, "500 ms after the last block"
     case.add(native())
     assert case.poll(1_500) is not None
