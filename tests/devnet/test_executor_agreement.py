@@ -15,7 +15,7 @@ from fiscotool.ledger.crypto import KeyPair
 from fiscotool.ledger.precompiled import CONSENSUS, SYSTEM_CONFIG, encode_call
 from tests.devnet.ledger_world import GENESIS, NOBODY, RICH, RICH_WEI, USER, World, genesis, native, open_world, web3
 
-BLOCK_LIMIT = 4
+BLOCK_LIMIT = 2
 OWNERS = [RICH, USER, KeyPair.from_secret(bytes(31) + b"\x67")]
 ADDRESSES = [*(key.address.hex() for key in OWNERS), NOBODY]
 
@@ -86,7 +86,7 @@ async def restarted(world: World, directory: Path, waiting: list[ExecutedBlock])
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_nodes_agree_whatever_they_have_committed(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    chain = chain_of_blocks(random.Random(seed), blocks=10)
+    chain = chain_of_blocks(random.Random(seed), blocks=12)
 
     async def scenario() -> None:
         eager = await live(tmp_path_factory.mktemp("eager"), chain, random.Random(seed + 1), lag_blocks=0, restarts=False)
@@ -95,6 +95,33 @@ def test_nodes_agree_whatever_they_have_committed(seed: int, tmp_path_factory: p
         assert eager == late == moody
 
     asyncio.run(scenario())
+
+
+def test_blocks_on_top_of_a_replaced_block_are_forgotten(tmp_path: Path) -> None:
+    """As after a view change: what was executed on the former block 1 must not become the parent of anything."""
+    world = open_world(tmp_path)
+    first = world.execute([native("a")])
+    second = world.execute([native("b")], parent=first)
+    world.execute([native("c")])
+    with pytest.raises(ValueError, match="before block 2"):
+        world.execute([native("d")], parent=second)
+    world.close()
+
+
+def test_committed_layers_are_let_go(tmp_path: Path) -> None:
+    """A layer that still held its committed parent would hold the whole chain."""
+    world = open_world(tmp_path)
+
+    async def scenario() -> None:
+        first = world.execute([native("a")])
+        second = world.execute([native("b")], parent=first)
+        await world.commit(first)
+        assert world.executor._layers[2].state._parent is world.ledger
+        await world.commit(second)
+        assert not world.executor._layers
+
+    asyncio.run(scenario())
+    world.close()
 
 
 def test_every_transaction_field_that_moves_money_reaches_the_block_hash(tmp_path: Path) -> None:

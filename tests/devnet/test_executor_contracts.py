@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fiscotool.devnet.precompiled import run
-from fiscotool.devnet.state import Account, BlockState, NodeRecord, Setting
+from fiscotool.devnet.state import Account, BlockState, NodeRecord, Setting, state_root
 from fiscotool.devnet.sysconfig import value_objection
 from fiscotool.ledger.precompiled import BALANCE, CONSENSUS, SYSTEM_CONFIG, decode_values, encode_call, selector
 from fiscotool.ledger.receipt3 import decode_receipt
@@ -250,6 +250,14 @@ def test_later_transactions_of_a_block_see_what_earlier_ones_changed(world: Worl
     promote = encode_call("addSealer(string,uint256)", (NEW, 1))
     block = world.execute([native(to=CONSENSUS, input=data) for data in (promote, add, promote)])
     assert [decode_values(("int256",), decode_receipt(raw).output)[0] for raw in block.receipts] == [-51104, 0, 0]
+
+
+def test_the_state_root_does_not_depend_on_the_order_of_changes() -> None:
+    accounts = {bytes((at,)) * 20: Account(at, at) for at in range(5)}
+    values = {"a": Setting("1", 2), "b": Setting("1", 2)}
+    nodes = {bytes((at,)) * 64: NodeRecord(is_sealer=True, weight=1, enable_number=2) for at in range(3)} | {b"x" * 64: None}
+    backwards = [dict(reversed(changes.items())) for changes in (accounts, values, nodes)]
+    assert state_root(accounts, values, nodes) == state_root(*backwards)  # type: ignore[arg-type]
 
 
 def test_the_state_root_tells_any_two_changes_apart(world: World) -> None:

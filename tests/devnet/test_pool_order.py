@@ -115,6 +115,9 @@ def test_committed_transactions_leave_sealed_or_not(world: World) -> None:
     assert world.pool.total_count == 2
     assert world.pool.unsealed_count == 1
     assert world.dropped == []
+    asyncio.run(world.add_block([raws[0], raws[3]]))
+    assert not world.pool._by_limit, "nothing is left of them: memory stays flat"
+    assert not world.pool._by_nonce
 
 
 def test_a_passed_block_limit_drops_but_not_what_is_sealed(world: World) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fiscotool.devnet.caches import BoundedCache
 from fiscotool.devnet.contracts import ExecutedBlock
 from fiscotool.devnet.ledger_file import FILE_NAME
 from fiscotool.devnet.nonces import NonceWindow, nonce_digest
@@ -96,8 +97,10 @@ def test_transactions_are_found_through_segments_too(tmp_path: Path) -> None:
     """A tail of 40: after 25 blocks of 7 most transactions are only in segments on disk."""
     world = open_world(tmp_path, segment_txs=40)
     blocks = run_blocks(world, *([native() for _ in range(7)] for _ in range(25)))
+    tail_count = world.ledger._index.tail_count
     world.close()
     world = open_world(tmp_path, segment_txs=40)
+    assert world.ledger._index.tail_count == tail_count, "what is in a segment is not in the tail"
     check_reads(world.ledger, blocks)
     assert world.ledger._index.tail_count < 40
     assert world.ledger.tx_location(bytes(32)) is None
@@ -279,6 +282,20 @@ def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LedgerError, match="cannot be opened"):
         open_world(tmp_path / "file" / "data")
+
+
+@given(puts=st.lists(st.tuples(st.integers(0, 8), st.integers(1, 5))), cost_max=st.integers(1, 12))
+def test_a_cache_keeps_the_latest_within_its_cost(puts: list[tuple[int, int]], cost_max: int) -> None:
+    cache: BoundedCache[int, int] = BoundedCache(cost_max, cost=lambda value: value)
+    model: list[tuple[int, int]] = []
+    for key, value in puts:
+        cache.put(key, value)
+        model = [pair for pair in model if pair[0] != key] + [(key, value)]
+        while sum(cost for _, cost in model) > cost_max and len(model) > 1:
+            model.pop(0)
+        assert len(cache) == len(model)
+        for known, cost in model:
+            assert cache.get(known) == cost
 
 
 @given(rows=st.lists(st.binary(max_size=40), max_size=20))
