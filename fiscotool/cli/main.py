@@ -59,8 +59,8 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return _interrupted()
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`). Nothing more can be said to it.
+    except SystemExit:
+        # Only click ends like this here, and only when the reader of our output went away (`| head`): nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last door: a bug of ours must end in one clear message, too
