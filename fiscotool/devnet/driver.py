@@ -127,6 +127,8 @@ class Driver:
 
     def post(self, event: Event) -> None:
         """Let the core know. May be called from anywhere in the loop's thread, also while an effect is applied."""
+        if self.is_halted:
+            return
         self._events.append(event)
         if not self._is_running:
             self._run()

@@ -211,7 +211,8 @@ class BlockSync:
             free = [one for one in able if len(one[1].asked) < _SHARDS_A_PEER and one[1].number >= start]
             if not free:
                 break
-            node_id, peer = min(free, key=lambda one: len(one[1].asked))
+            node_id, peer = min(free, key=lambda one: (len(one[1].asked), one[1].shards_asked))
+            peer.shards_asked += 1
             size = min(count, peer.number - start + 1)
             peer.asked[start] = now_s + _REQUEST_S
             self._target = max(self._target, start + size - 1)

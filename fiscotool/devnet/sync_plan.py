@@ -26,6 +26,7 @@ class PeerView:
     """First height of each shard in flight, with its deadline on the loop's clock."""
     not_before_s: float = 0.0
     silences: int = 0
+    shards_asked: int = 0
 
 
 def missing_shards(first: int, last: int, taken: Container[int]) -> list[tuple[int, int]]:

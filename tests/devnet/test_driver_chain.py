@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from fiscotool.chain.model import Chain
+from fiscotool.devnet.contracts import AdmissionError
 from fiscotool.devnet.der import certificate_of
 from fiscotool.devnet.links import Identity
 from fiscotool.devnet.log import NodeLog
 from fiscotool.devnet.node import Node
 from fiscotool.devnet.settings import read_settings
 from fiscotool.ledger.crypto import KeyPair
+from fiscotool.ledger.tars import put_text
 from tests.devnet.chains import make_chain
 from tests.devnet.fakes import MemoryLedger, memory_parts
 
@@ -33,6 +35,7 @@ class Cluster:
         self.ledgers: dict[int, Any] = {}
         self.nodes: dict[int, Node] = {}
         self.fatal: list[tuple[int, str]] = []
+        self.logs: list[NodeLog] = []
 
     async def start(self, k: int, **changes: Any) -> Node:
         settings = replace(self.settings[k], **changes)
@@ -49,7 +52,9 @@ class Cluster:
             listen_port=settings.p2p.port,
             message_bytes_max=settings.message_bytes_max,
         )
-        node = Node(settings, parts, identity, NodeLog(settings.log_path), on_fatal=lambda reason: self.fatal.append((k, reason)))
+        log = NodeLog(settings.log_path)
+        self.logs.append(log)
+        node = Node(settings, parts, identity, log, on_fatal=lambda reason: self.fatal.append((k, reason)))
         self.nodes[k] = node
         await node.start()
         return node
@@ -83,11 +88,6 @@ def chain(tmp_path: Path) -> Chain:
     return make_chain(tmp_path / "nodes", 4)
 
 
-@contextmanager
-def _unused() -> Iterator[None]:
-    yield
-
-
 def play(chain: Chain, scenario: Callable[[Cluster], Awaitable[None]], **changes: Any) -> None:
     async def main() -> None:
         cluster = Cluster(chain, **changes)
@@ -95,6 +95,8 @@ def play(chain: Chain, scenario: Callable[[Cluster], Awaitable[None]], **changes
             await scenario(cluster)
         finally:
             await cluster.stop()
+            for log in cluster.logs:
+                log.close()
 
     asyncio.run(main())
 
@@ -118,5 +120,53 @@ def test_four_nodes_commit_the_same_blocks(chain: Chain) -> None:
         await until(lambda: all(node.parts.pool.total_count == 0 for node in cluster.nodes.values()), "all pools are empty")
         await until(lambda: len({cluster.ledgers[k].head_hash for k in range(4)}) == 1, "all ledgers are equal")
         assert sum(len(txs) for _, txs in cluster.ledgers[2].blocks) == 51
+
+    play(chain, scenario)
+
+
+def test_a_node_that_missed_blocks_catches_up_and_votes_again(chain: Chain) -> None:
+    async def scenario(cluster: Cluster) -> None:
+        await start_all(cluster)
+        await cluster.stop(3)
+        for number in range(5):
+            await asyncio.wait_for(cluster.nodes[number % 3].submit(put_text(1, f"tx {number}"), wait=True), 12)
+        await cluster.start(3)
+        await until(lambda: cluster.ledgers[3].height >= cluster.ledgers[0].height > 0, "node 3 has the blocks")
+        await until(lambda: not cluster.nodes[3].driver.state.in_timeout, "node 3 is in a view")
+        assert cluster.agree()
+
+    play(chain, scenario)
+
+
+def test_a_disk_that_fails_stops_the_replica_before_it_votes_again(chain: Chain) -> None:
+    async def scenario(cluster: Cluster) -> None:
+        await start_all(cluster)
+        victim = cluster.nodes[1]
+
+        def full(*_: object) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        victim._log_file.write = full  # type: ignore[method-assign,assignment]
+        for number in range(4):
+            await asyncio.wait_for(cluster.nodes[0].submit(put_text(1, f"tx {number}"), wait=True), 12)
+        await until(lambda: cluster.fatal, "the failure is told")
+        assert cluster.fatal == [(1, "the consensus log cannot be written: database or disk is full")]
+        assert victim.driver.is_halted
+        with pytest.raises(AdmissionError):
+            await victim.submit(b"too late", wait=False)
+
+    play(chain, scenario)
+
+
+def test_transactions_pushed_to_one_node_reach_a_leader_elsewhere(chain: Chain) -> None:
+    """Whoever leads next has them, and a node that connects later gets what waits."""
+
+    async def scenario(cluster: Cluster) -> None:
+        for k in (0, 1):
+            await cluster.start(k)
+        await cluster.nodes[0].submit(put_text(1, "early"), wait=False)
+        for k in (2, 3):
+            await cluster.start(k)
+        await until(lambda: all(cluster.ledgers[k].height == 1 for k in range(4)), "the early transaction is in a block", within_s=20)
 
     play(chain, scenario)
