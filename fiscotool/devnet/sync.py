@@ -87,6 +87,7 @@ class BlockSync:
         self._serve_block = serve
         self._executed = executed
         self._behind_since_s: float | None = None
+        self._behind_at = store.height
         self._downloaded: dict[int, tuple[bytes, bytes]] = {}
         self._wake = asyncio.Event()
         self._told_height = -1
@@ -183,8 +184,8 @@ class BlockSync:
             self._behind_since_s = None
             return False
         now_s = self._clock()
-        if self._behind_since_s is None:
-            self._behind_since_s = now_s
+        if self._behind_since_s is None or self._store.height != self._behind_at:
+            self._behind_since_s, self._behind_at = now_s, self._store.height
         # What is executed here only lacks checkpoints; but those who have committed it do not send theirs again.
         patience_s = _EXECUTED_PATIENCE_S if self.highest <= self._executed() else _PATIENCE_S
         return lead > SHARD_BLOCKS or now_s - self._behind_since_s >= patience_s
