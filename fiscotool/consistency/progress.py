@@ -14,6 +14,7 @@ Sources: Castro–Liskov 4.5.2; spec 3.x 1.10, 1.11, 1.15; docs/invariants.md L1
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
@@ -90,6 +91,11 @@ class Progress:
         heals = {fault.healed_s for fault in faults if fault.healed_s is not None}
         self._moments = sorted({fault.injected_s for fault in faults} | heals)
         self._heals = heals
+        told = (
+            sorted((s.got_s, s.change_cycle) for life in lives for s in life.samples if s.change_cycle is not None)
+            for lives in facts.lives.values()
+        )
+        self._cycles = [([got_s for got_s, _ in each], [cycle for _, cycle in each]) for each in told]
 
     def bound_s(self, at_s: float, slack_s: float) -> float:
         """How long progress may take from `at_s` on, with the timers as they stood then."""
@@ -156,12 +162,8 @@ class Progress:
         return self._facts.chain[number].timestamp_ms / 1000 - epoch_s
 
     def _cycle_at(self, at_s: float) -> int:
-        cycles = []
-        for lives in self._facts.lives.values():
-            told = [s for life in lives for s in life.samples if s.change_cycle is not None and s.got_s <= at_s]
-            if told:
-                cycles.append(told[-1].change_cycle or 0)
-        return max(cycles, default=0)
+        positions = [(cycles, bisect_right(times, at_s)) for times, cycles in self._cycles]
+        return max((cycles[at - 1] for cycles, at in positions if at), default=0)
 
 
 def check_progress(facts: Facts) -> Finding:

@@ -68,6 +68,7 @@ def timeout_s(base_s: float, cycle: int) -> float:
 def check_quorum_arithmetic(facts: Facts) -> Finding:
     """What nodes say of f and q."""
     exam = Examination(QUORUM_ARITHMETIC)
+    totals_of: dict[int, list[int]] = {}
     for node, samples in facts.samples_of.items():
         told = [s for s in samples if None not in (s.node_count, s.quorum_weight, s.faulty_weight_max)]
         for earlier, later in pairwise(told):
@@ -75,7 +76,7 @@ def check_quorum_arithmetic(facts: Facts) -> Finding:
                 continue
             exam.checked_count += 1
             count, quorum, faulty = _numbers(later)
-            totals = _possible_totals(facts, count)
+            totals = totals_of[count] = totals_of.get(count) or _possible_totals(facts, count)
             if any(quorum == quorum_weight(total) and faulty == faulty_weight_max(total) for total in totals):
                 continue
             exam.breach(

@@ -37,6 +37,7 @@ class Steadiness:
         for fault in facts.observations.faults:
             self._faults.setdefault(fault.node, []).append(fault)
         self.pending = _union([self._pending_span(tx) for tx in facts.observations.txs] + self._pool_spans())
+        self._pending_ends = [end_s for _, end_s in self.pending]
 
     def is_steady(self, node: str, from_s: float, to_s: float) -> bool:
         """Whether this node answered all through [from_s, to_s] and no fault touched it."""
@@ -62,17 +63,15 @@ class Steadiness:
 
     def pending_from(self, from_s: float, to_s: float) -> float | None:
         """Since when in [from_s, to_s] work was pending without a break until `to_s`; None if it was not then."""
-        for start_s, end_s in self.pending:
-            if start_s <= to_s and end_s >= to_s:
-                return max(start_s, from_s)
-        return None
+        at = bisect_left(self._pending_ends, to_s)
+        if at == len(self.pending) or self.pending[at][0] > to_s:
+            return None
+        return max(self.pending[at][0], from_s)
 
     def first_pending_after(self, from_s: float) -> float | None:
         """The earliest time from `from_s` on at which work was pending."""
-        for start_s, end_s in self.pending:
-            if end_s > from_s:
-                return max(start_s, from_s)
-        return None
+        at = bisect_right(self._pending_ends, from_s)
+        return max(self.pending[at][0], from_s) if at < len(self.pending) else None
 
     def _pending_span(self, tx: TxSeen) -> tuple[float, float]:
         if tx.outcome == "committed":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
 
 from fiscotool.consistency.observations import (
@@ -120,7 +120,7 @@ class Chain:
                 self._view_change(voting, at_s, cost_s)
                 at_s += cost_s
                 continue
-            txs = [tx for sent_s, tx in pending[used:] if sent_s < at_s][:1000]
+            txs = [tx for sent_s, tx in pending[used : used + 1000] if sent_s < at_s]
             if not txs:
                 at_s += 0.05
                 continue
@@ -180,8 +180,9 @@ class Chain:
 class Recorder:
     """Polls the paper chain as the observer polls a real one."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, poll_s: float) -> None:
         self.chain = chain
+        self.poll_s = poll_s
         self.random = random.Random(17)
 
     def observations(self, run: RunInfo) -> Observations:
@@ -212,7 +213,7 @@ class Recorder:
             while at_s < self.chain.length_s:
                 sample = self._sample(node, at_s)
                 found.append(sample)
-                at_s = max(at_s + POLL_S, sample.got_s + 0.01)
+                at_s = max(at_s + self.poll_s, sample.got_s + 0.01)
         return found
 
     def _sample(self, node: int, at_s: float) -> Sample:
@@ -259,9 +260,9 @@ class Recorder:
 
     def _has_from(self, node: int, number: int) -> float | None:
         steps = self.chain.heights[node]
-        for at_s, height in zip(steps.times, steps.values, strict=True):
-            if height >= number and self.chain.fault_at(node, at_s) is None:
-                return at_s
+        for index in range(bisect_left(steps.values, number), len(steps.values)):
+            if self.chain.fault_at(node, steps.times[index]) is None:
+                return steps.times[index]
         return None
 
     def _txs(self) -> list[TxSeen]:
@@ -326,6 +327,7 @@ def run(
     faults: tuple[Fault, ...] = KILL_LEADER,
     rate_per_s: float = 5.0,
     byzantine: dict[int, str] | None = None,
+    poll_s: float = POLL_S,
 ) -> Observations:
     """What an observer recorded of a chain that did nothing wrong."""
     chain = Chain(seed=seed, length_s=length_s, faults=faults, rate_per_s=rate_per_s)
@@ -348,4 +350,4 @@ def run(
         config={"block_tx_count_limit": 1000, "consensus_timeout": 3000},
         started_epoch_s=EPOCH_S,
     )
-    return Recorder(chain).observations(info)
+    return Recorder(chain, poll_s).observations(info)
