@@ -130,7 +130,7 @@ class TxPool:
     # Sealing.
 
     def seal(self, limit: int) -> list[PooledTx]:
-        """As contracts.Pool; also at most BLOCK_BYTES_MAX bytes, and always one when there is one."""
+        """As contracts.Pool; also at most BLOCK_BYTES_MAX bytes, in which at least eight transactions have room."""
         chosen: list[PooledTx] = []
         size_bytes = 0
         for queue in (self._system, self._released, self._arrived):
@@ -138,7 +138,7 @@ class TxPool:
                 if len(chosen) >= limit:
                     break
                 size_bytes += len(tx.raw)
-                if size_bytes > BLOCK_BYTES_MAX and chosen:
+                if size_bytes > BLOCK_BYTES_MAX:
                     break
                 chosen.append(tx)
         self.mark_sealed([tx.tx_hash for tx in chosen])

@@ -103,6 +103,9 @@ def test_transactions_are_found_through_segments_too(tmp_path: Path) -> None:
     assert world.ledger._index.tail_count == tail_count, "what is in a segment is not in the tail"
     check_reads(world.ledger, blocks)
     assert world.ledger._index.tail_count < 40
+    lookalike = blocks[0].txs[0].tx_hash[:8] + bytes(24)
+    assert list(world.ledger._index.candidates(lookalike)) == [(1, 0)], "the index knows 8 bytes of a hash"
+    assert world.ledger.tx_location(lookalike) is None, "the ledger compares them all"
     assert world.ledger.tx_location(bytes(32)) is None
     world.close()
 
