@@ -50,14 +50,19 @@ class History:
     results: dict[tuple[str, Height], Digest] = field(default_factory=dict)
     certified: dict[tuple[Height, View, Rules], Digest] = field(default_factory=dict)
 
-    def check(self, node: str, before: ReplicaState, event: Event, after: ReplicaState, effects: tuple[Effect, ...]) -> list[Violation]:
-        """Violations shown by this step of `node`; `node` is the same name after a restart."""
+    def check(
+        self, node: str, before: ReplicaState, event: Event, after: ReplicaState, effects: tuple[Effect, ...], *, done: int | None = None
+    ) -> list[Violation]:
+        """Violations shown by this step of `node`; `node` is the same name after a restart.
+
+        `done` is how many of the effects happened before a crash; all when None. What never left, nobody can hold against it.
+        """
         assert before is not None
         found = _monotone(node, before, after)
         found += [Violation(rule, node, height, text) for rule, height, text in local_violations(before, event, after, effects)]
         if isinstance(event, Received) and isinstance(event.message, NewView) and after.view > before.view:
             found += _new_view(node, before, event.message)
-        for effect in effects:
+        for effect in effects[:done]:
             if isinstance(effect, CommitBlock):
                 found += _order(node, before, after, effect)
             elif isinstance(effect, Broadcast):

@@ -163,18 +163,18 @@ class Cluster:
         replica.state = after
         self.step_count += 1
         node = f"node{replica.index}"
+        budget = self.effects_until_crash.get(replica.index, len(effects))
+        done = effects[:budget]  # A crash may fall between two effects; what comes after it never happened.
         if replica.index not in self.strategies:
-            self.violations += self.history.check(node, before, event, after, effects)
+            self.violations += self.history.check(node, before, event, after, effects, done=len(done))
         for listener in self.listeners:
-            listener(node, event, before, after, effects)
-        for effect in effects:
-            budget = self.effects_until_crash.get(replica.index)
-            if budget is not None:
-                if budget <= 0:
-                    self.crash(replica.index)
-                    return
-                self.effects_until_crash[replica.index] = budget - 1
+            listener(node, event, before, after, done)
+        for effect in done:
             self._apply(replica, effect)
+        if replica.index in self.effects_until_crash:
+            self.effects_until_crash[replica.index] = budget - len(done)
+            if len(done) < len(effects):
+                self.crash(replica.index)
 
     def _apply(self, replica: Replica, effect: do.Effect) -> None:
         strategy = self.strategies.get(replica.index, self.honest)
