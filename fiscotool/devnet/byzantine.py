@@ -2,14 +2,14 @@
 
 A wrapper around an honest node: its core, its disk and its keys work as always; what leaves is bent here. Kinds:
 
-    equivocate    as leader it sends one peer another block than the others, and then votes for whatever each peer votes for
-    double-sign   it votes and signs checkpoints for two hashes, and votes for whatever each peer votes for
+    equivocate    as leader it sends one peer another block than the others; it votes, to each peer, for whatever that peer votes for
+    double-sign   it votes, to each peer, for whatever that peer votes for, and then for a second hash; likewise its checkpoints
     drop-commits  its Commits never leave
     forge-block   blocks it serves, by RPC and to synchronising peers, are not those of the chain
     lie-height    it says it is 100 blocks higher than it is, by RPC and to its peers
 
-Theory. Voting for whatever each peer votes for is the strongest thing a Byzantine voter can do without delaying messages: f of these cannot
-make two honest replicas commit different blocks, because two quorums share an honest one; f+1 can, and with an equivocating leader do.
+Theory. To tell each peer what it wants to hear is the strongest thing a Byzantine voter can do: f of these cannot make two honest replicas
+commit different blocks, because two quorums share an honest one; f+1 can, and with an equivocating leader they do.
 
 Sources: Castro & Liskov, OSDI'99, section 4.5.1; Clement et al., "Making BFT systems tolerate Byzantine faults", NSDI'09.
 """
@@ -57,19 +57,16 @@ class Bent:
     def __init__(self, straight: SignedOutgoing, kind: str) -> None:
         self.kind = kind
         self._straight = straight
-        self._voted: dict[tuple[type, int, int, int], bytes] = {}
+        self._echoed: dict[tuple[type, int, int, int, bytes], None] = {}
 
     def broadcast(self, message: Message) -> Message:
         """What an honest node would send, bent."""
-        if self.kind == "drop-commits" and isinstance(message, Commit):
-            return self._straight.sign(message)[0]
+        if self.kind == "drop-commits":
+            return self._straight.sign(message)[0] if isinstance(message, Commit) else self._straight.broadcast(message)
         if self.kind == "equivocate" and isinstance(message, PrePrepare) and not message.proposal.is_filler:
             return self._equivocate(message)
-        if isinstance(message, (Prepare, Commit, CheckPoint)):
-            if self.kind == "double-sign":
-                self._straight.broadcast(replace(message, digest=Digest(keccak256(message.digest)), **_unsigned(message)))
-            for index, _ in self._straight.others():
-                self._remember(message, index, message.digest)
+        if self._is_two_faced and isinstance(message, (Prepare, Commit, CheckPoint)):
+            return self._straight.sign(message)[0]  # Each peer gets a vote when it has voted itself: see on_heard.
         return self._straight.broadcast(message)
 
     def send(self, to: NodeIndex, message: Message) -> None:
@@ -85,28 +82,26 @@ class Bent:
             self._straight.deliver(node_id, data if is_chosen else twin)
         return signed
 
+    @property
+    def _is_two_faced(self) -> bool:
+        return self.kind in {"equivocate", "double-sign"}
+
     def on_heard(self, message: Message) -> None:
-        """A vote of a peer: give it ours for the same hash, unless it has that already."""
-        if self.kind not in {"equivocate", "double-sign"} or not isinstance(message, (Prepare, Commit, CheckPoint)):
+        """A vote of a peer: give it ours for the same hash, once."""
+        if not self._is_two_faced or not isinstance(message, (Prepare, Commit, CheckPoint)):
             return
-        if self._is_remembered(message):
-            return
-        own = self._straight.own_index()
-        if own is not None:
-            self._remember(message, message.sender, message.digest)
-            self._straight.send(message.sender, replace(message, sender=own, **_unsigned(message)))
-
-    def _key(self, message: _Vote, peer: int) -> tuple[type, int, int, int]:
         # A checkpoint binds its height whatever the view; the other votes bind height and view.
-        return (type(message), message.index, 0 if isinstance(message, CheckPoint) else message.view, peer)
-
-    def _is_remembered(self, message: _Vote) -> bool:
-        return self._voted.get(self._key(message, message.sender)) == message.digest
-
-    def _remember(self, message: _Vote, peer: int, digest: bytes) -> None:
-        self._voted[self._key(message, peer)] = digest
-        if len(self._voted) > _REMEMBERED_MAX:
-            del self._voted[next(iter(self._voted))]
+        key = (type(message), message.index, 0 if isinstance(message, CheckPoint) else message.view, message.sender, message.digest)
+        own = self._straight.own_index()
+        if own is None or key in self._echoed:
+            return
+        self._echoed[key] = None
+        if len(self._echoed) > _REMEMBERED_MAX:
+            del self._echoed[next(iter(self._echoed))]
+        echo = replace(message, sender=own, **_unsigned(message))
+        self._straight.send(message.sender, echo)
+        if self.kind == "double-sign":
+            self._straight.send(message.sender, replace(echo, digest=Digest(keccak256(message.digest))))
 
 
 def _unsigned(message: _Vote) -> dict[str, Any]:

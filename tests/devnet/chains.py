@@ -104,6 +104,11 @@ class Running:
         except (OSError, http.client.HTTPException):
             return None
 
+    def post(self, name: str, method: str, *params: Any) -> None:
+        """Send a call and do not wait for its answer."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            self.call(name, method, *params, within_s=0.2)
+
     def height(self, name: str) -> int:
         number = self.ask(name, "getBlockNumber")
         return -1 if number is None else int(number)

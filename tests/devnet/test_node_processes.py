@@ -140,6 +140,28 @@ def test_a_frozen_node_does_not_stop_the_others_and_comes_back(chain: Chain) -> 
         until(lambda: same_chain(run), within_s=20, what="node1 has caught up")
 
 
+def test_a_blacklist_cuts_a_node_off_and_letting_it_in_again_heals(chain: Chain) -> None:
+    """A partition without root: `crl.N` of config.ini and SIGUSR1 on every other node (spec 3.x 0)."""
+    others = ["node1", "node2", "node3"]
+    p2p_id = (chain.nodes[0].directory / "conf" / "ssl.nodeid").read_text().strip()
+    with running(chain) as run:
+        until(run.is_ready, within_s=12, what="the chain is ready")
+
+        def edit(old: str, new: str) -> None:
+            for name in others:
+                path = run.node(name).directory / "config.ini"
+                path.write_text(path.read_text().replace(old, new))
+                run.signal(name, signal.SIGUSR1)
+
+        edit("[certificate_blacklist]", f"[certificate_blacklist]\ncrl.0={p2p_id}")
+        until(lambda: run.status("node0")["connectedNodeList"] == 1, within_s=5, what="node0 is cut off")
+        height = send(run, "node1")
+        assert run.height("node0") < height
+        edit(f"crl.0={p2p_id}", "")
+        until(lambda: run.height("node0") >= height, within_s=10, what="node0 has caught up")
+        assert "reload p2p connected nodes successfully" in run.log_text("node1")
+
+
 def test_idle_nodes_are_small(chain: Chain) -> None:
     psutil = pytest.importorskip("psutil")
     with running(chain) as run:
@@ -324,6 +346,9 @@ def test_one_byzantine_node_cannot_break_agreement(tmp_path: Path, kind: str) ->
         assert f"misbehaves on purpose: {kind}" in run.log_text("node3")
         if kind == "lie-height":
             assert run.height("node3") >= min(heights) + 90
+        if kind == "forge-block":
+            forged, true = (run.call(name, "getBlockByNumber", 1, True, True) for name in ("node3", "node0"))
+            assert forged["stateRoot"] != true["stateRoot"]
 
 
 def test_more_than_f_byzantine_nodes_break_agreement(tmp_path: Path) -> None:
@@ -334,7 +359,7 @@ def test_more_than_f_byzantine_nodes_break_agreement(tmp_path: Path) -> None:
 
         def forked() -> bool:
             for name in ("node2", "node3"):
-                run.ask(name, "sendTransaction", raw_tx(run), False)
+                run.post(name, "sendTransaction", raw_tx(run), False)
             top = min(run.height("node2"), run.height("node3"))
             hashes = [[run.ask(name, "getBlockHashByNumber", number) for number in range(1, top + 1)] for name in ("node2", "node3")]
             return hashes[0] != hashes[1]
