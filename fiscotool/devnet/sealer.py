@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from fiscotool.devnet.contracts import ChainConfig, ExecutedBlock, PooledTx
 from fiscotool.ledger.block3 import Block, TransactionMetaData, encode_block
@@ -25,6 +25,9 @@ from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.types import Digest, Height, NodeIndex
 
 __all__ = ["Sealer", "SealerLedger", "SealerPool", "SealerTask", "block_proposal"]
+
+
+_EMPTY_PAUSE_MS: Final = 100
 
 
 class SealerLedger(Protocol):
@@ -49,8 +52,8 @@ class SealerPool(Protocol):
     def unsealed_count(self) -> int:
         """Transactions that could be sealed now."""
 
-    def seal(self, limit: int) -> list[PooledTx]:
-        """Up to `limit` of them, marked as sealed."""
+    def seal(self, limit: int, *, number: int) -> list[PooledTx]:
+        """Up to `limit` of them that may enter block `number`, marked as sealed."""
 
     def mark_sealed(self, tx_hashes: list[bytes], *, number: int, proposal: bytes) -> None:
         """They are in this proposal."""
@@ -95,6 +98,7 @@ class Sealer:
         self._since_ms = 0
         self._wait_until = 0
         self._timestamp_ms = 0
+        self._not_before_ms = 0
         self._found_in: ChainConfig | None = None
         self._found_at = -1
 
@@ -113,10 +117,12 @@ class Sealer:
         if wake_ms is None or now_ms < wake_ms:
             return None
         config = self._ledger.config
-        txs = pool.seal(config.tx_count_limit)
-        if not txs:
-            return None
         number = self._number
+        txs = pool.seal(config.tx_count_limit, number=number)
+        if not txs:
+            # What waits may not enter this block any more, and leaves the pool with the next commit.
+            self._not_before_ms = now_ms + _EMPTY_PAUSE_MS
+            return None
         proposal = block_proposal(number, self._index_in(config), txs, config, self._timestamp())
         pool.mark_sealed([tx.tx_hash for tx in txs], number=number, proposal=proposal.digest)
         self._next = number + 1
@@ -132,7 +138,7 @@ class Sealer:
         if not waiting or self._index_in(config) < 0 or self._number > self._last or self._wait_until > self._ledger.height:
             return None
         is_full = waiting >= config.tx_count_limit
-        return self._since_ms if is_full else self._since_ms + self._min_seal_time_ms
+        return max(self._not_before_ms, self._since_ms if is_full else self._since_ms + self._min_seal_time_ms)
 
     def _index_in(self, config: ChainConfig) -> int:
         """The own position in the list of sealers, -1 for none. Asked for every transaction, so remembered."""

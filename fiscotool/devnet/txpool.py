@@ -17,15 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from fiscotool.devnet.admission import (
-    BLOCK_LIMIT_CHECK_FAIL,
-    NONCE_CHECK_FAIL,
-    POOL_IS_FULL,
-    POOL_TIMEOUT,
-    Admission,
-    PoolLedger,
-    refused,
-)
+from fiscotool.devnet.admission import BLOCK_LIMIT_CHECK_FAIL, NONCE_CHECK_FAIL, POOL_IS_FULL, POOL_TIMEOUT, Admission, PoolLedger, refused
 from fiscotool.devnet.contracts import AdmissionError, PooledTx
 from fiscotool.devnet.lanes import Lanes
 from fiscotool.devnet.nonces import DIGEST_BYTES
@@ -129,14 +121,19 @@ class TxPool:
 
     # Sealing.
 
-    def seal(self, limit: int) -> list[PooledTx]:
-        """As contracts.Pool; also at most BLOCK_BYTES_MAX bytes, in which at least eight transactions have room."""
+    def seal(self, limit: int, *, number: int = 0) -> list[PooledTx]:
+        """As contracts.Pool; also at most BLOCK_BYTES_MAX bytes, in which at least eight transactions have room.
+
+        With the height of the proposal: none whose block limit is below it. Others would have dropped it before they could execute it.
+        """
         chosen: list[PooledTx] = []
         size_bytes = 0
         for queue in (self._system, self._released, self._arrived):
             for tx in queue.values():
                 if len(chosen) >= limit:
                     break
+                if tx.block_limit < number and not tx.is_web3:
+                    continue
                 size_bytes += len(tx.raw)
                 if size_bytes > BLOCK_BYTES_MAX:
                     break
@@ -191,7 +188,7 @@ class TxPool:
         return None if entry is None else entry.tx
 
     def check_sealable(self, tx_hashes: Sequence[bytes], *, number: int = 0) -> str:
-        """As contracts.Pool. With the proposal's height also: a transaction is in an accepted proposal of a lower height."""
+        """As contracts.Pool. With the proposal's height also: past a block limit, or in an accepted proposal of a lower height."""
         seen: set[bytes] = set()
         for tx_hash in tx_hashes:
             entry = self._entries.get(tx_hash)
@@ -202,6 +199,8 @@ class TxPool:
             seen.add(tx_hash)
             if isinstance(entry.mark, bytes) and entry.mark in self._ledger.nonces:
                 return f"transaction {tx_hash.hex()} has a nonce that is on the chain"
+            if entry.tx.block_limit < number and not entry.tx.is_web3:
+                return f"transaction {tx_hash.hex()} may not enter a block above {entry.tx.block_limit}"
             if number and entry.sealed_in is not None and 0 < entry.sealed_in[0] < number:
                 return f"transaction {tx_hash.hex()} is already in the proposal of height {entry.sealed_in[0]}"
         return ""

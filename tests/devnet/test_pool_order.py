@@ -90,6 +90,9 @@ def test_reasons_not_to_accept_a_proposal(world: World) -> None:
     assert world.pool.check_sealable(hashes(txs), number=4) == "", "another proposal for the same height, after a view change"
     assert "proposal of height 4" in world.pool.check_sealable(hashes(txs), number=5)
     assert world.pool.missing([txs[0].tx_hash, bytes(32)]) == [bytes(32)]
+    (short,) = admit(world, native(block_limit=3))
+    assert world.pool.check_sealable([short.tx_hash], number=3) == ""
+    assert "above 3" in world.pool.check_sealable([short.tx_hash], number=4)
 
 
 def test_a_nonce_that_came_on_the_chain_by_others_is_no_longer_sealable(world: World) -> None:

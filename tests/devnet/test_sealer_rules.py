@@ -200,6 +200,19 @@ def test_a_proposal_is_what_other_replicas_accept(case: Case) -> None:
     assert "height 1" in case.world.pool.check_sealable(content.tx_hashes, number=2)
 
 
+def test_what_may_not_enter_the_block_any_more_is_left_and_does_not_keep_the_sealer_busy(case: Case) -> None:
+    """Pipelining: height 3 is proposed on height 0, and the limit of these is 2."""
+    case.add(*(native(block_limit=2) for _ in range(TX_COUNT_LIMIT)))
+    case.sealer.set_range(3, 3, 0)
+    assert case.sealer.next_wake_ms(case.world.pool) == 0
+    assert case.sealer.poll(1_000, case.world.pool) is None
+    assert case.sealer.next_wake_ms(case.world.pool) == 1_100
+    fresh = native(block_limit=3)
+    case.add(fresh)
+    assert txs_of(case.poll(1_100)) == 1
+    assert case.world.pool.unsealed_count == TX_COUNT_LIMIT
+
+
 def test_who_is_no_sealer_proposes_nothing(case: Case) -> None:
     observer = Sealer(case.world.ledger, node_id=USER.node_id, min_seal_time_ms=1, wall_ms=lambda: 1)
     case.add(native())
