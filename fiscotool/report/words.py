@@ -65,7 +65,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "story_bound": ("; the timers allow {bound} s", "，定时器上限为 {bound} 秒"),
     "story_no_rto": ("No new block was seen after it: {note}.", "其后未见新区块：{note}。"),
-    "story_healed": ("{node} healed.", "{node} 已修复。"),
     "story_node_rto": (
         "{node} healed; {seconds} s later it was in the others' view, out of time-out and at their height.",
         "{node} 已修复；{seconds} 秒后回到其他节点的视图与高度，且不再超时。",
@@ -98,7 +97,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Height and view of {nodes} nodes over {seconds} seconds, with {faults} faults.",
         "{nodes} 个节点在 {seconds} 秒内的高度与视图，含 {faults} 次故障。",
     ),
-    "legend_up": ("answers", "应答"),
     "legend_timeout": ("in time-out (view change)", "超时中（视图切换）"),
     "legend_fault": ("fault", "故障"),
     "legend_restart": ("new process", "新进程"),
@@ -151,7 +149,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "no_exception": ("All {count} checks passed; there is no exception to point at.", "{count} 次检验全部通过，没有可指出的例外。"),
     "line": ("line", "行"),
     "lines": ("recording lines", "记录行"),
-    "height_word": ("height", "高度"),
     "filter_all": ("All", "全部"),
     "expand": ("Expand all", "全部展开"),
     "collapse": ("Collapse all", "全部收起"),

@@ -46,7 +46,7 @@ def chromium() -> str:
 
 
 class Page:
-    """One tab. `requests`: every address it asked for; `complaints`: console errors, exceptions and log entries."""
+    """One tab. `requests`: every address it asked for; `complaints`: console errors, exceptions, dialogs and log entries."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
@@ -79,6 +79,9 @@ class Page:
                 self.complaints.append(str(params["exceptionDetails"]))
             case "Runtime.consoleAPICalled":
                 self.complaints.append(str(params["args"]))
+            case "Page.javascriptDialogOpening":
+                self.complaints.append(f"dialog: {params['message']}")
+                self._socket.send(json.dumps({"id": 0, "method": "Page.handleJavaScriptDialog", "params": {"accept": True}}))
             case "Log.entryAdded":
                 self.complaints.append(str(params["entry"]))
 
