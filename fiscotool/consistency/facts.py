@@ -197,7 +197,24 @@ class Facts:
 
     @cached_property
     def _shown(self) -> tuple[list[float], list[int]]:
-        return _steps(pair for node in {*self.samples_of, *(b.node for b in self.observations.blocks)} for pair in self._shown_pairs(node))
+        believed = [node for node in self._shown_by if node not in self.early_claims] or list(self._shown_by)
+        return _steps(pair for node in believed for pair in self._shown_pairs(node))
+
+    @cached_property
+    def early_claims(self) -> dict[str, tuple[int, float]]:
+        """Nodes that claimed a block before its transactions were sent, with the height and the time: they do not tell the truth.
+
+        What such a node shows is no bound of anything, or one liar would make the other sealers look guilty.
+        """
+        found = {}
+        numbers = list(self.chain)
+        for node, (times, heights) in self._shown_by.items():
+            for at_s, height in zip(times, heights, strict=True):
+                at = bisect_right(numbers, height) - 1
+                if at >= 0 and self.sealed_after_s(numbers[at]) > at_s:
+                    found[node] = (height, at_s)
+                    break
+        return found
 
     @cached_property
     def _shown_by(self) -> dict[str, tuple[list[float], list[int]]]:

@@ -23,6 +23,9 @@ from fiscotool.errors import MalformedAnswer
 from fiscotool.rpc.refusing import refusal
 
 _SHOWN_BYTES: Final = 80
+_DEPTH_MAX: Final = 500
+# A text is one token, so that brackets inside it do not count; one without an end takes the rest.
+_NESTING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
 _HTTP_OK: Final = 200
 _HINT_OTHER_SERVER: Final = "check host and port: another program may listen there (ss -ltnp)"
 _HINT_HALF: Final = "ask again; if it stays so, look into the node's log"
@@ -57,10 +60,25 @@ def load_json(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        try:
-            return json.loads(body.decode("utf-8", "replace"))
-        except RecursionError as problem:
-            raise ValueError("nested too deeply") from problem
+        if _is_nested_deeply(body):
+            raise ValueError("nested too deeply") from None
+        return json.loads(body.decode("utf-8", "replace"))
+
+
+def _is_nested_deeply(body: bytes) -> bool:
+    """Whether the standard parser, which recurses in C, could run out of stack on `body`.
+
+    Its own guard is the interpreter's recursion limit, which libraries raise at will; beyond the real stack the process dies.
+    """
+    depth = 0
+    for token in _NESTING.finditer(body):
+        if token[0] in b"[{":
+            depth += 1
+            if depth > _DEPTH_MAX:
+                return True
+        elif token[0] in b"]}":
+            depth -= 1
+    return False
 
 
 def parse_answer(answer: RawAnswer, asked: Asked) -> Any:

@@ -58,6 +58,9 @@ class MemoryPool:
     def get(self, tx_hash: bytes) -> PooledTx | None:
         return self.known.get(tx_hash)
 
+    def pending_nonce(self, address: bytes) -> int:
+        return sum(tx.sender == address for tx in self.known.values())
+
     def check_sealable(self, tx_hashes: Sequence[bytes], *, number: int = 0) -> str:
         return "on chain" if self.committed.intersection(tx_hashes) else ""
 
