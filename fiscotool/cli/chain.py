@@ -9,10 +9,10 @@ import click
 
 from fiscotool.cli.options import DEFAULT_DIRECTORY, dir_option, json_option, load_chain
 from fiscotool.cli.output import Output, table
-from fiscotool.errors import EnvironmentFailure
+from fiscotool.errors import ChainDirectoryError, EnvironmentFailure
 
 if TYPE_CHECKING:
-    from fiscotool.chain.model import Chain
+    from fiscotool.chain.model import Chain, NodeHome
 
 
 @click.command()
@@ -115,7 +115,7 @@ def _overview(chain: Chain) -> str:
 def destroy(directory: Path, yes: bool) -> None:
     """Remove a chain that deploy made, after asking.
 
-    Stops its nodes first. Removes only what deploy and the nodes made; anything else stays and is named.
+    Stops its nodes first. Removes only what deploy and the nodes made; anything else stays and is named. Works on a damaged chain, too.
 
     \b
     Example: fiscotool destroy --dir nodes --yes
@@ -123,14 +123,40 @@ def destroy(directory: Path, yes: bool) -> None:
     from fiscotool.chain.remove import destroy_chain
     from fiscotool.nodes.control import stop as stop_nodes
 
-    chain = load_chain(directory)
     output = Output()
-    if not yes and not click.confirm(f"Remove the chain of {len(chain.nodes)} nodes in {chain.root}, its keys and its ledger?", err=True):
-        raise EnvironmentFailure(f"{chain.root} was left as it is", hint="answer y, or give --yes")
-    stop_nodes(chain.nodes)
-    left = destroy_chain(chain)
+    nodes, damage = _nodes_to_stop(directory)
+    if damage:
+        output.say(f"note: {damage}")
+    question = f"Remove the {'damaged ' if damage else ''}chain of {len(nodes)} nodes in {directory}, its keys and its ledger?"
+    if not yes and not click.confirm(question, err=True):
+        raise EnvironmentFailure(f"{directory} was left as it is", hint="answer y, or give --yes")
+    stop_nodes(nodes)
+    left = destroy_chain(directory)
     output.say(
-        f"removed {chain.root}"
-        if not left
-        else f"removed the chain in {chain.root}; left what is not ours: {', '.join(map(str, left[:5]))}"
+        f"removed {directory}" if not left else f"removed the chain in {directory}; left what is not ours: {', '.join(map(str, left[:5]))}"
     )
+
+
+def _nodes_to_stop(directory: Path) -> tuple[tuple[NodeHome, ...], str]:
+    """The chain's nodes and "", or where the directory is damaged: what may be nodes in it, and what is wrong with it.
+
+    Raises ChainDirectoryError for a directory that no deployment of this tool made.
+    """
+    from fiscotool.chain.manifest import read_manifest
+    from fiscotool.chain.model import NODE_DIRECTORY, NodeHome
+
+    try:
+        return load_chain(directory).nodes, ""
+    except ChainDirectoryError as problem:
+        if not directory.is_dir() or read_manifest(directory) is None:
+            raise
+        places = sorted(place for place in directory.glob("*/node*") if NODE_DIRECTORY.fullmatch(place.name) and place.is_dir())
+        # To find and stop a process, a node's directory is enough; its ports and keys may be what is damaged.
+        homes = tuple(
+            NodeHome(
+                name=f"{place.parent.name}/{place.name}", directory=place.absolute(), host=place.parent.name,
+                p2p_port=0, rpc_port=0, web3_port=0, web3_enabled=False, rpc_tls=False, node_id="", p2p_id="",
+            )
+            for place in places
+        )  # fmt: skip
+        return homes, problem.message

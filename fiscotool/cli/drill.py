@@ -12,6 +12,7 @@ import click
 from fiscotool.cli.check import EXITS, judged, judgement_data, judgement_text
 from fiscotool.cli.options import dir_option, json_option, load_chain
 from fiscotool.cli.output import Output, table
+from fiscotool.errors import Interrupted
 
 if TYPE_CHECKING:
     from fiscotool.chain.model import Chain
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fiscotool.drills.targets import LocalTarget
 
 RECORDING = "recording.jsonl"
+_WHOLE_CHAIN_BLOCKS = 1000
 
 
 @click.group()
@@ -75,6 +77,11 @@ def run(name: str, record_dir: Path | None, rate_per_s: float | None, directory:
     try:
         _heal_left_over(target, ledger_of(chain), output)
         _play(chosen, chain, target, path, chosen.rate_per_s if rate_per_s is None else rate_per_s, output)
+    except KeyboardInterrupt:
+        left = ", ".join(fault.node for fault in ledger_of(chain).open_faults())
+        if left:
+            raise Interrupted(f"interrupted; still broken: {left}", hint="heal it: fiscotool drill heal") from None
+        raise Interrupted("interrupted; whatever the drill had broken is healed", hint=f"what was seen until then: {path}") from None
     finally:
         target.close()
     _, judgement = judged(path)
@@ -95,10 +102,17 @@ def _play(chosen: Drill, chain: Chain, target: LocalTarget, path: Path, rate_per
         output.say(f"{time.monotonic() - began_s:6.1f} s  {text}")
 
     with (
-        Session(chain, path, drill=chosen.name) as session,
+        Session(chain, path, drill=chosen.name, first_height=_first_height(target)) as session,
         Workload(chain, rate_per_s=rate_per_s, on_result=session.writer.tx, since_start=session.writer.since_start),
     ):
         run_drill(chosen, World(target, ledger_of(chain), time.monotonic, time.sleep, tell, session.on_fault))
+
+
+def _first_height(target: LocalTarget) -> int | None:
+    """Block 0 on a young chain, so that the whole of it is judged; on an old one the observer chooses."""
+    from fiscotool.drills.run import top_height
+
+    return 0 if top_height(target.look()) <= _WHOLE_CHAIN_BLOCKS else None
 
 
 def _heal_left_over(target: LocalTarget, ledger: FaultLedger, output: Output) -> None:

@@ -69,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _interrupted() -> int:
-    complain("interrupted; nothing of yours was left broken")
+    complain("interrupted")
     return ExitCode.INTERRUPTED
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,12 @@ import click
 
 from fiscotool.cli.options import dir_option, json_option, load_chain, nodes_argument, select_nodes
 from fiscotool.cli.output import Output, table
+from fiscotool.errors import EnvironmentFailure, Interrupted
 
 if TYPE_CHECKING:
     from fiscotool.chain.model import NodeHome
     from fiscotool.nodes.control import Outcome
+    from fiscotool.nodes.logs import LogLine
 
 Act = Callable[["tuple[NodeHome, ...]"], "tuple[Outcome, ...]"]
 
@@ -22,8 +24,12 @@ def _treat(directory: Path, names: tuple[str, ...], output: Output, act: Act, *,
     chain = load_chain(directory)
     chosen = select_nodes(chain, names, all_nodes=all_nodes, default_all=default_all)
     output.progress(f"{len(chosen)} nodes …")
-    outcomes = act(chosen)
-    output.progress_done()
+    try:
+        outcomes = act(chosen)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted half-way", hint="see what runs: fiscotool status") from None
+    finally:
+        output.progress_done()
     rows = [(item.node, item.did, item.process.identity.pid if item.process.identity else "", f"{item.seconds:.1f} s") for item in outcomes]
     output.show(outcomes, lambda: table(("node", "done", "pid", "took"), rows))
 
@@ -142,6 +148,27 @@ def logs(names: tuple[str, ...], all_nodes: bool, directory: Path, follow: bool,
 
     chosen = select_nodes(load_chain(directory), names, all_nodes=all_nodes, default_all=True)
     mark = len(chosen) > 1
-    found = node_logs.follow(chosen, lines=lines) if follow else (line for node in chosen for line in node_logs.tail(node, lines))
-    for line in found:
-        output.line({"node": line.node, "file": line.file, "line": line.text}, f"{line.node}  {line.text}" if mark else line.text)
+    found = node_logs.follow(chosen, lines=lines) if follow else _last_lines(chosen, lines, output)
+    try:
+        for line in found:
+            output.line({"node": line.node, "file": line.file, "line": line.text}, f"{line.node}  {line.text}" if mark else line.text)
+    except KeyboardInterrupt:
+        # Ctrl-C is how following is meant to end.
+        if not follow:
+            raise
+
+
+def _last_lines(nodes: tuple[NodeHome, ...], lines: int, output: Output) -> Iterator[LogLine]:
+    """The last lines of each node; of several, those without a log are named and passed over. Raises EnvironmentFailure when all are."""
+    from fiscotool.nodes.logs import tail
+
+    silent: list[EnvironmentFailure] = []
+    for node in nodes:
+        try:
+            yield from tail(node, lines)
+        except EnvironmentFailure as problem:
+            silent.append(problem)
+    if len(silent) == len(nodes):
+        raise silent[0]
+    for each in silent:
+        output.say(f"note: {each.message}")

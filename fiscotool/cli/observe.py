@@ -10,7 +10,7 @@ import click
 
 from fiscotool.cli.options import dir_option, load_chain
 from fiscotool.cli.output import Output
-from fiscotool.errors import UsageError
+from fiscotool.errors import Interrupted, UsageError
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS_S = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
@@ -33,6 +33,8 @@ def duration_s(text: str) -> float:
 @dir_option
 def observe(path: Path, for_text: str | None, every_text: str, directory: Path) -> None:
     """Record what all nodes say, for `check` and `report`.
+
+    Ctrl-C ends the recording, whole (exit code 0; 130 when --for was given).
 
     \b
     Example: fiscotool observe --out run.jsonl --for 60s
@@ -58,5 +60,10 @@ def observe(path: Path, for_text: str | None, every_text: str, directory: Path) 
         except KeyboardInterrupt:
             # Ctrl-C is how an open-ended recording is meant to end.
             output.progress_done()
+            if for_s is not None:
+                raise Interrupted(
+                    f"interrupted after {time.monotonic() - began_s:.0f} of {for_s:g} s",
+                    hint=f"what was seen is recorded: fiscotool check {path}",
+                ) from None
     output.progress_done()
     output.say(f"next: fiscotool check {path}")

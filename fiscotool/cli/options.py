@@ -85,5 +85,5 @@ def _named(chain: Chain, name: str) -> tuple[NodeHome, ...]:
     node = chain.node(name)
     if node is None:
         known = ", ".join(each.name for each in chain.nodes)
-        raise UsageError(f"{chain.root} has no node {name!r}", hint=f"its nodes are {known}; @leader and @follower work, too")
+        raise UsageError(f"the chain in {chain.root} has no node {name!r}", hint=f"its nodes are {known}; @leader and @follower work, too")
     return (node,)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fiscotool.cli.answers import as_text
 from fiscotool.cli.options import dir_option, json_option, load_chain, node_option, select_nodes
-from fiscotool.cli.output import Output, jsonable, table
+from fiscotool.cli.output import Output
 from fiscotool.errors import Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ def query(what: str, argument: str, node: str | None, directory: Path, output: O
         raise UsageError(f"query {what} needs {wanted}", hint=f"for example: fiscotool query {what} {'1' if wanted == 'N' else wanted}")
     if not wanted and argument:
         raise UsageError(f"query {what} takes no argument, and got {argument!r}", hint=f"fiscotool query {what}")
-    answer = ask(load_chain(directory), node, lambda client: question(client, argument))
-    output.show(answer, lambda: as_text(answer))
+    chain = load_chain(directory)
+    answer = ask(chain, node, lambda client: question(client, argument))
+    output.show(answer, lambda: as_text(answer, chain))
 
 
 def ask(chain: Chain, node: str | None, question: Callable[[NodeClient], Any]) -> Any:
@@ -93,26 +95,8 @@ def ask(chain: Chain, node: str | None, question: Callable[[NodeClient], Any]) -
     if last is None:
         raise UsageError("the chain has no nodes")
     if len(chosen) > 1:
-        raise Unreachable(f"no node of {chain.root} can be reached", hint="start them: fiscotool start --all") from last
+        raise Unreachable(f"no node of the chain in {chain.root} can be reached", hint="start them: fiscotool start --all") from last
     raise last
-
-
-def as_text(answer: Any) -> str:
-    """An answer for people: a value, a list of rows, or a name and a value a line."""
-    plain = jsonable(answer)
-    if isinstance(plain, dict):
-        plain.pop("extra", None)
-        rows = [
-            (key, value if not isinstance(value, dict | list) else json.dumps(value, ensure_ascii=False)) for key, value in plain.items()
-        ]
-        width = max(len(key) for key, _ in rows)
-        return "\n".join(f"{key:<{width}}  {value}" for key, value in rows)
-    if isinstance(plain, list) and plain and all(isinstance(item, dict) for item in plain):
-        keys = [key for key in plain[0] if key != "extra" and not isinstance(plain[0][key], dict | list)]
-        return table(keys, [[item.get(key) for key in keys] for item in plain])
-    if isinstance(plain, list):
-        return "\n".join(str(item) for item in plain) or "(none)"
-    return str(plain)
 
 
 def _parameter(text: str) -> Any:

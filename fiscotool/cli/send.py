@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 @click.option(
     "--rate", "rate_per_s", type=click.FloatRange(min=0, min_open=True), help="How many a second; default: as fast as answers come."
 )
-@click.option("--outstanding", type=click.IntRange(min=1, max=20000), default=200, show_default=True, help="Unanswered ones at most.")
+@click.option(
+    "--outstanding",
+    type=click.IntRange(min=1, max=20000),
+    default=None,
+    help="Unanswered ones, so connections, at most; default: 200, with --rate four seconds' worth between 200 and 2000.",
+)
 @click.option("--within", "answer_within_s", default=30.0, show_default=True, help="Seconds after which no answer means unknown.")
 @dir_option
 @json_option
-def send(count: int, rate_per_s: float | None, outstanding: int, answer_within_s: float, directory: Path, output: Output) -> int:
+def send(count: int, rate_per_s: float | None, outstanding: int | None, answer_within_s: float, directory: Path, output: Output) -> int:
     """Send signed transactions and say what became of each.
 
     committed: a receipt came; refused: a node said no; unknown: sent, and no answer, so it may still be committed.
@@ -36,14 +41,14 @@ def send(count: int, rate_per_s: float | None, outstanding: int, answer_within_s
     Example: fiscotool send
              fiscotool send --count 1000 --rate 100
     """
-    from fiscotool.drills.workload import TxSource, height_of, load_targets
+    from fiscotool.drills.workload import TxSource, height_of, load_targets, outstanding_for
     from fiscotool.rpc.aio.load import LoadClient
     from fiscotool.rpc.aio.plan import LoadPlan
 
     chain = load_chain(directory)
     source = TxSource(chain, height=height_of(chain))
     plan = LoadPlan(
-        outstanding_max=outstanding if rate_per_s is None else max(outstanding, int(rate_per_s * answer_within_s)),
+        outstanding_max=outstanding or outstanding_for(rate_per_s),
         rate_per_s=rate_per_s,
         answer_within_s=answer_within_s,
         deadline_s=answer_within_s * 2 + (count / rate_per_s if rate_per_s else 3600.0),
@@ -94,11 +99,12 @@ def words(result: LoadResult) -> str:
     )
     errors = sorted({f"{item.node}: {item.outcome}: {item.error}" for item in result.outcomes if item.outcome != "committed"})
     one = [f"transaction {item.tx_hash} is in block {item.block_number}" for item in result.outcomes if item.block_number is not None]
+    speed = f"{result.committed_per_s:.1f} transactions/s over {result.elapsed_s:.1f} s; " if len(result.outcomes) > 1 else ""
     return "\n".join(
         [
             f"submitted {len(result.outcomes)}  committed {result.count('committed')}  failed {result.count('refused')}"
             f"  unknown {result.count('unknown')}" + (f"  never sent {result.unsent_count}" if result.unsent_count else ""),
-            f"{result.committed_per_s:.1f} transactions/s over {result.elapsed_s:.1f} s; latency {latency or 'none'}",
+            f"{speed}latency {latency or 'none'}",
             *(one if len(result.outcomes) == 1 else []),
             *errors[:5],
         ]

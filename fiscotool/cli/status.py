@@ -109,6 +109,8 @@ def remark(rows: list[dict[str, Any]]) -> str:
     if len(answering) < quorum:
         return f"{len(answering)} of {len(rows)} nodes answer and {quorum} are needed: no block can be made until more run"
     if len(healthy) < quorum:
+        if all(row["view"] == 0 for row in answering):
+            return "the nodes have just started and look for a common view: that takes about 3 s"
         return f"{len(answering) - len(healthy)} nodes are in timeout (changing the view); on an idle chain they may wait for a transaction"
     missing = len(rows) - len(healthy)
     return f"{len(healthy)} of {len(rows)} nodes take part, {quorum} are needed" + (f"; {missing} do not" if missing else "")
@@ -122,7 +124,8 @@ def remark(rows: list[dict[str, Any]]) -> str:
 def watch(directory: Path, every_s: float, for_s: float | None, output: Output) -> None:
     """Show all nodes live, until Ctrl-C.
 
-    On a terminal the table redraws itself; elsewhere, and with --json, there is a line for every look.
+    On a terminal the table redraws itself; elsewhere, and with --json, there is a line for every look: h is the height, v the view,
+    ! a node in timeout, * the leader. Ctrl-C ends it (exit code 0; 130 when --for was given).
 
     \b
     Example: fiscotool watch
@@ -142,10 +145,17 @@ def watch(directory: Path, every_s: float, for_s: float | None, output: Output) 
                 return
             time.sleep(max(0.0, every_s - (time.monotonic() - look_began_s)))
     except KeyboardInterrupt:
-        # Ctrl-C is how this command is meant to end.
-        return
+        # Ctrl-C is how this command is meant to end, unless it was told for how long.
+        if for_s is not None:
+            raise
     finally:
         target.close()
+
+
+def _brief(row: dict[str, Any]) -> str:
+    if row["height"] is None:
+        return f"{row['node']}={row['state']}{':no answer' if row['state'] == 'running' else ''}"
+    return f"{row['node']}=h{row['height']}:v{row['view']}{'!' if row['timeout'] else ''}{'*' if row['is_leader'] else ''}"
 
 
 def _show(output: Output, rows: list[dict[str, Any]], *, redraws: bool) -> None:
@@ -153,5 +163,5 @@ def _show(output: Output, rows: list[dict[str, Any]], *, redraws: bool) -> None:
     if redraws:
         output.write(f"\x1b[H\x1b[2J{now}  (Ctrl-C ends)\n\n{as_table(rows)}\n\n{remark(rows)}\n")
         return
-    brief = "  ".join(f"{row['node']}={row['state'][:1]}:h{row['height']}:v{row['view']}{'!' if row['timeout'] else ''}" for row in rows)
+    brief = "  ".join(_brief(row) for row in rows)
     output.line({"time": now, "nodes": rows}, f"{now}  {brief}")

@@ -99,9 +99,14 @@ def command_line() -> str:
 
 
 class Session:
-    """A chain under observation, recorded. `writer` takes what happens beside the polls."""
+    """A chain under observation, recorded. `writer` takes what happens beside the polls.
 
-    def __init__(self, chain: Chain, path: Path, *, every_s: float = 0.25, command: str = "", drill: str = "") -> None:
+    `first_height`: blocks from here on are recorded; None: from a little below the height at which the chain is found.
+    """
+
+    def __init__(
+        self, chain: Chain, path: Path, *, every_s: float = 0.25, command: str = "", drill: str = "", first_height: int | None = None
+    ) -> None:
         self.chain = chain
         self.path = path
         self.writer = RecordingWriter(path)
@@ -114,6 +119,7 @@ class Session:
             every_s,
             self.writer,
             Lives(chain.nodes),
+            first_height=first_height,
         )
 
     def __enter__(self) -> Self:

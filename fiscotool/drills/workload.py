@@ -28,6 +28,16 @@ BLOCK_LIMIT_AHEAD = 500
 _ADDRESS_BYTES = 20
 _ANSWER_WITHIN_S = 30.0
 _LAST_ANSWERS_S = 5.0
+_OUTSTANDING_MIN, _OUTSTANDING_MAX = 200, 2000
+
+
+def outstanding_for(rate_per_s: float | None, *, stall_s: float = 4.0) -> int:
+    """How many unanswered transactions a load may have, each of them a connection.
+
+    What comes due in a stall of `stall_s` (one view change by default) is sent in time; later ones wait, and their latency counts from
+    when they were due. At most 2,000: more would take the nodes' files and time away from the chain that is observed.
+    """
+    return _OUTSTANDING_MIN if rate_per_s is None else max(_OUTSTANDING_MIN, min(_OUTSTANDING_MAX, int(rate_per_s * stall_s)))
 
 
 def discard(seen: TxSeen) -> None:
@@ -115,7 +125,7 @@ class Workload:
         self._enough = threading.Event()
         if rate_per_s > 0:
             plan = LoadPlan(
-                outstanding_max=max(16, int(rate_per_s * _ANSWER_WITHIN_S * 2)),
+                outstanding_max=outstanding_for(rate_per_s, stall_s=_ANSWER_WITHIN_S),
                 rate_per_s=rate_per_s,
                 answer_within_s=_ANSWER_WITHIN_S,
                 deadline_s=24 * 3600.0,
