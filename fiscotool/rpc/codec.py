@@ -2,12 +2,13 @@
 
 Rule 1. An answer with `error` is a refusal whatever its id: a FISCO node that could not read a request answers with an uninitialised
         integer as id and "" as jsonrpc (recorded: 140534484005728). An answer with `result` must carry the id of the request.
+        2.x answers such a request with null as id.
 Rule 2. The status line is no proof of anything: FISCO answers 200 for errors, other servers 4xx or 5xx with a proper envelope.
 Rule 3. Whatever else comes (a web page, half a JSON text, another protocol) is MalformedAnswer and says what was seen.
 
 Bytes that are not UTF-8 occur in real answers (`p2pNodeID` of getPeers): they are replaced, not refused.
 
-Sources: JSON-RPC 2.0; spec 3.x 2.1, 2.5, 2.6; recordings rpc/bad_input.
+Sources: JSON-RPC 2.0; spec 3.x 2.1, 2.5, 2.6; spec 2.x 2.1; recordings v3/rpc/bad_input, v2/rpc/bad_input.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Final
 import orjson
 
 from fiscotool.errors import MalformedAnswer
+from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.refusing import refusal
 
 _SHOWN_BYTES: Final = 80
@@ -27,6 +29,9 @@ _DEPTH_MAX: Final = 500
 # A text is one token, so that brackets inside it do not count; one without an end takes the rest.
 _NESTING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
 _HTTP_OK: Final = 200
+_FAILED_2X: Final = b"ERROR while handleRequest:"
+"""How a 2.x node answers what made its JSON library throw (recorded)."""
+
 _HINT_OTHER_SERVER: Final = "check host and port: another program may listen there (ss -ltnp)"
 _HINT_HALF: Final = "ask again; if it stays so, look into the node's log"
 
@@ -47,7 +52,7 @@ class Asked:
     method: str
     request_id: int
     node: str = ""
-    is_ethereum: bool = False
+    dialect: Dialect = Dialect.FISCO3
 
 
 def encode_request(method: str, params: Any, request_id: int) -> bytes:
@@ -111,7 +116,7 @@ def _refused(error: Any, answer: RawAnswer, asked: Asked) -> Exception:
         node=asked.node,
         method=asked.method,
         data=error.get("data"),
-        is_ethereum=asked.is_ethereum,
+        dialect=asked.dialect,
     )
 
 
@@ -132,6 +137,8 @@ def _not_json(answer: RawAnswer, asked: Asked) -> MalformedAnswer:
         return _malformed(
             asked, f"with {len(answer.body)} bytes of broken JSON that end in {_excerpt(answer.body[-_SHOWN_BYTES:])}", _HINT_HALF
         )
+    if body.startswith(_FAILED_2X):
+        return _malformed(asked, f"with {_excerpt(body)}: it failed while it read the request", _HINT_HALF)
     status = f" (HTTP status {answer.status})" if answer.status != _HTTP_OK else ""
     return _malformed(asked, f"with something that is not JSON{status}: {_excerpt(answer.body)}", _HINT_OTHER_SERVER)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fiscotool.errors import MalformedAnswer, OutcomeUnknown, UsageError
 from fiscotool.rpc.codec import Asked, encode_request, parse_answer
+from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.eth_replies import (
     EthBlock,
     EthLog,
@@ -58,7 +59,7 @@ class EthClient:
 
     def call(self, method: str, params: list[Any] | tuple[Any, ...] = (), *, timeout_s: float | None = None) -> Any:
         """The `result` of any method, as parsed JSON. Raises as NodeClient.call does."""
-        asked = Asked(method, next(self._ids), self.name, is_ethereum=True)
+        asked = Asked(method, next(self._ids), self.name, Dialect.ETHEREUM)
         try:
             body = encode_request(method, params, asked.request_id)
         except TypeError as problem:

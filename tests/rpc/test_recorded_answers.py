@@ -14,6 +14,7 @@ import pytest
 from fiscotool.errors import MalformedAnswer, Refused
 from fiscotool.rpc.client import NodeClient
 from fiscotool.rpc.codec import Asked, RawAnswer, parse_answer
+from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.eth_client import EthClient
 from fiscotool.rpc.eth_replies import EthBlock, EthReceipt, EthTransaction, eth_block, eth_receipt, eth_transaction
 from fiscotool.rpc.methods import METHODS
@@ -68,7 +69,7 @@ def test_all_recorded_rows_of_both_apis_are_results_or_known_refusals(rows: list
     for row in rows:
         asked = json.loads(row["request"])
         answer = RawAnswer(row["http_status"], row["response_raw"].encode("utf-8", "surrogatepass"))
-        question = Asked(asked["method"], 1, "node0", is_ethereum=row["api"] == "web3")
+        question = Asked(asked["method"], 1, "node0", dialect=Dialect.ETHEREUM if row["api"] == "web3" else Dialect.FISCO3)
         if "error" not in row["response"]:
             assert parse_answer(answer, question) == row["response"]["result"]
             continue
@@ -150,7 +151,7 @@ def test_bad_input_is_answered_by_refusals_whatever_id_they_carry() -> None:
             continue
         answer = RawAnswer(row["http_status"], row["response_raw"].encode())
         with pytest.raises(Refused) as caught:
-            parse_answer(answer, Asked("getBlockNumber", 1, "node0", is_ethereum=row["api"] == "web3"))
+            parse_answer(answer, Asked("getBlockNumber", 1, "node0", dialect=Dialect.ETHEREUM if row["api"] == "web3" else Dialect.FISCO3))
         assert caught.value.code == row["response"]["error"]["code"]
         strange_ids += row["response"]["id"] != 1
     assert strange_ids > 20
@@ -182,7 +183,7 @@ def test_receipts_of_send_transaction_are_parsed() -> None:
 def test_insufficient_funds_is_known_by_its_name_on_the_ethereum_port() -> None:
     body = b'{"error":{"code":-32602,"message":"InsufficientFunds"},"id":1,"jsonrpc":"2.0"}'
     with pytest.raises(InsufficientFunds) as caught:
-        parse_answer(RawAnswer(200, body), Asked("eth_sendRawTransaction", 1, "node0", is_ethereum=True))
+        parse_answer(RawAnswer(200, body), Asked("eth_sendRawTransaction", 1, "node0", dialect=Dialect.ETHEREUM))
     assert caught.value.code == -32602
     assert "--fund" in caught.value.hint
 

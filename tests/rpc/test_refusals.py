@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fiscotool.errors import ExitCode, Refused
+from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.refusals import ExecutionFailed, KnownRefusal
 from fiscotool.rpc.refusing import BY_CODE, BY_NAME, essence, refusal
 from fiscotool.rpc.status import TransactionStatus, status_name
@@ -33,16 +34,16 @@ def test_no_two_codes_share_a_class() -> None:
 def test_pool_statuses_are_known_by_name_on_the_ethereum_port(status: TransactionStatus) -> None:
     kind = BY_NAME[status_name(status)]
     assert status == kind.CODE
-    assert type(refusal(-32603, status_name(status), node="", method="", is_ethereum=True)) is kind
+    assert type(refusal(-32603, status_name(status), node="", method="", dialect=Dialect.ETHEREUM)) is kind
 
 
 def test_general_codes_of_the_ethereum_port_are_not_taken_for_native_ones() -> None:
-    assert type(refusal(-32000, "filter not found", node="", method="", is_ethereum=True)) is Refused
-    assert type(refusal(-32601, "Method not found", node="", method="", is_ethereum=True)) is BY_CODE[-32601]
+    assert type(refusal(-32000, "filter not found", node="", method="", dialect=Dialect.ETHEREUM)) is Refused
+    assert type(refusal(-32601, "Method not found", node="", method="", dialect=Dialect.ETHEREUM)) is BY_CODE[-32601]
 
 
 def test_a_failed_call_carries_what_it_returned() -> None:
-    problem = refusal(16, "", node="node0", method="eth_call", data="0x08c379a0", is_ethereum=True)
+    problem = refusal(16, "", node="node0", method="eth_call", data="0x08c379a0", dialect=Dialect.ETHEREUM)
     assert isinstance(problem, ExecutionFailed)
     assert problem.data == "0x08c379a0"
     assert "RevertInstruction" in problem.message
