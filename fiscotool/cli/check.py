@@ -49,7 +49,7 @@ def check(recording: Path, lang: str, output: Output) -> int:
              fiscotool check run.jsonl --lang zh
     """
     observations, judgement = judged(recording)
-    output.show(judgement_data(judgement), lambda: judgement_text(judgement, lang=lang))
+    output.show(judgement_data(observations, judgement), lambda: judgement_text(observations, judgement, lang=lang))
     if not output.as_json:
         for problem in observations.problems[:5]:
             output.say(f"note: {problem}")
@@ -57,17 +57,34 @@ def check(recording: Path, lang: str, output: Output) -> int:
     return EXITS[judgement.verdict.value]
 
 
-def judgement_data(judgement: Judgement) -> dict[str, object]:
+def judgement_data(observations: Observations, judgement: Judgement) -> dict[str, object]:
     """The judgement as plain data, its verdict first."""
-    return {"verdict": judgement.verdict.value, "findings": judgement.findings, "recoveries": judgement.recoveries}
+    return {
+        "verdict": judgement.verdict.value,
+        "byzantine": {node.name: node.byzantine for node in observations.run.nodes if node.byzantine},
+        "findings": judgement.findings,
+        "recoveries": judgement.recoveries,
+    }
 
 
-def judgement_text(judgement: Judgement, *, lang: str) -> str:
+def _byzantine_lines(observations: Observations, *, chinese: bool) -> list[str]:
+    """Who was deployed to misbehave, and whether the others must be able to bear it."""
+    from fiscotool.consistency.judge import excluded_witnesses
+
+    names = ", ".join(f"{node.name} ({node.byzantine})" for node in observations.run.nodes if node.byzantine)
+    if not names:
+        return []
+    if excluded_witnesses(observations):
+        return [f"拜占庭节点：{names}；权重不超过 f，以其余节点为准" if chinese else f"Byzantine: {names}; within f, the others are judged"]
+    return [f"拜占庭节点：{names}；权重超过 f，无法保证安全" if chinese else f"Byzantine: {names}; more than f, nothing is promised"]
+
+
+def judgement_text(observations: Observations, judgement: Judgement, *, lang: str) -> str:
     """Verdict, invariants, recoveries: one screen."""
     chinese = lang == "zh"
     words = {"holds": "成立", "violated": "被违反", "inconclusive": "无法判定"}
     verdict = judgement.verdict.value
-    lines = [f"{MARKS[verdict]} {words[verdict] if chinese else verdict}", ""]
+    lines = [f"{MARKS[verdict]} {words[verdict] if chinese else verdict}", *_byzantine_lines(observations, chinese=chinese), ""]
     rows = []
     for finding in judgement.findings:
         title = finding.invariant.title_zh if chinese else finding.invariant.title

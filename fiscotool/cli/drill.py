@@ -84,8 +84,8 @@ def run(name: str, record_dir: Path | None, rate_per_s: float | None, directory:
         raise Interrupted("interrupted; whatever the drill had broken is healed", hint=f"what was seen until then: {path}") from None
     finally:
         target.close()
-    _, judgement = judged(path)
-    output.show({"recording": path, **judgement_data(judgement)}, lambda: judgement_text(judgement, lang="en"))
+    seen, judgement = judged(path)
+    output.show({"recording": path, **judgement_data(seen, judgement)}, lambda: judgement_text(seen, judgement, lang="en"))
     output.say(f"recording: {path}\nnext: fiscotool report {path}")
     return EXITS[judgement.verdict.value]
 

@@ -37,9 +37,9 @@ ANNOUNCED_LEADER: Final = Invariant(
     InvariantClass.CONFORMANCE,
     "Announced leader follows the formula",
     "公布的领导者符合公式",
-    "While a node's height and view have not changed for longer than one time-out and do not change before its next answer, and it is "
-    "not in time-out, its leaderIndex is (⌊(h+1)/P⌋ + v) mod n.",
-    "当节点的高度与视图在超过一个超时周期内未变、到下一次回答也未变，且不处于超时状态时，其 leaderIndex = (⌊(h+1)/P⌋ + v) mod n。",
+    "While a node's height and view have not changed for longer than one time-out and do not change before its next answer, it is "
+    "not in time-out and no transaction waits in its pool, its leaderIndex is (⌊(h+1)/P⌋ + v) mod n.",
+    "当节点的高度与视图在超过一个超时周期内未变、到下一次回答也未变，不处于超时状态且交易池为空时，其 leaderIndex = (⌊(h+1)/P⌋ + v) mod n。",
     "bcos-pbft PBFTConfig getLeader, leaderIndex; spec 3.x 1.6",
 )
 
@@ -154,6 +154,8 @@ def _quiescent(life: Life, quiet_s: float) -> list[tuple[Sample, int, int]]:
             or bool(sample.timeout)
             or bool(sample.change_cycle)
             or bool(sample.is_syncing)
+            # With transactions waiting, the next height to seal may be ahead of the ledger by what is under way (pipelining).
+            or bool(sample.pending_count)
         )
         if moved:
             height = (
