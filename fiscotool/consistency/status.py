@@ -39,7 +39,7 @@ ANNOUNCED_LEADER: Final = Invariant(
     "公布的领导者符合公式",
     "While a node's height and view have not changed for longer than one time-out and do not change before its next answer, it is "
     "not in time-out and no transaction waits in its pool, its leaderIndex is (⌊(h+1)/P⌋ + v) mod n.",
-    "当节点的高度与视图在超过一个超时周期内未变、到下一次回答也未变，不处于超时状态且交易池为空时，其 leaderIndex = (⌊(h+1)/P⌋ + v) mod n。",
+    "当节点的高度与视图在超过一个超时周期内未变、到下次回答也未变，不处于超时状态且交易池为空时，其 leaderIndex = (⌊(h+1)/P⌋ + v) mod n。",
     "bcos-pbft PBFTConfig getLeader, leaderIndex; spec 3.x 1.6",
 )
 
