@@ -78,7 +78,7 @@ def _plain(answer: Any, names: Names) -> str:
 
 
 def _consensus(status: ConsensusStatus, names: Names) -> str:
-    by_index = {node.index: names.of_id(node.node_id) for node in status.nodes}
+    by_index: dict[int | None, str] = {node.index: names.of_id(node.node_id) for node in status.nodes}
     head = lines(
         (
             ("node", names.of_id(status.node_id)),

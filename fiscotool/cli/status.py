@@ -46,11 +46,12 @@ def status(directory: Path, output: Output) -> None:
 def glance(target: LocalTarget) -> list[dict[str, Any]]:
     """One row of facts for every node."""
     from fiscotool.drills.run import leader_name
+    from fiscotool.drills.targets import names_by_index
     from fiscotool.nodes.process import states_of
 
     states = states_of(target.chain.nodes)
     looks = target.look()
-    by_index: dict[int | None, str] = {look.node_index: look.name for look in looks.values() if look.node_index is not None}
+    by_index: dict[int | None, str] = {**names_by_index(target.chain, looks)}
     leader = leader_name(looks)
     return [
         _row(target, name, states[name], looks[name], {"leader": leader, "its_leader": by_index.get(looks[name].leader_index)})

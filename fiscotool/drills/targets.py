@@ -91,23 +91,48 @@ class LocalTarget:
         act([self._homes[name]])
 
 
-def leader_of(chain: Chain) -> NodeHome:
-    """The node that would propose the next block, as the nodes say. Raises EnvironmentFailure when none can say."""
+def names_by_index(chain: Chain, looks: dict[str, Look]) -> dict[int, str]:
+    """Which node has which consensus index: as the nodes say; those that do not answer, as the genesis has it (the order of node ids)."""
+    told = {look.node_index: name for name, look in looks.items() if look.node_index is not None}
+    ordered = [chain.node_of_id(node_id) for node_id in chain.genesis.sorted_ids]
+    from_genesis = {index: node.name for index, node in enumerate(ordered) if node is not None}
+    if any(from_genesis.get(index) != name for index, name in told.items()):
+        return told  # The list of sealers has changed since.
+    return from_genesis | told
+
+
+def _look_once(chain: Chain) -> dict[str, Look]:
     target = LocalTarget(chain)
     try:
-        name = leader_name(target.look())
+        return target.look()
     finally:
         target.close()
+
+
+def leader_of(chain: Chain) -> NodeHome:
+    """The node that would propose the next block, as the nodes say. Raises EnvironmentFailure when none can say, or when it is down."""
+    looks = _look_once(chain)
+    name = leader_name(looks)
     node = chain.node(name) if name is not None else None
-    if node is None:
-        raise EnvironmentFailure("@leader: no node answers who leads", hint="see: fiscotool status")
-    return node
+    if node is not None:
+        return node
+    names = names_by_index(chain, looks)
+    awaited = sorted({names.get(look.leader_index, "?") for look in looks.values() if look.answers and look.leader_index is not None})
+    if awaited:
+        raise EnvironmentFailure(
+            f"@leader: the others wait for {' or '.join(awaited)}, which does not answer",
+            hint="while the chain is idle that stays so; a transaction makes them change the view: fiscotool send",
+        )
+    raise EnvironmentFailure("@leader: no node answers who leads", hint="see: fiscotool status")
 
 
 def follower_of(chain: Chain) -> NodeHome:
     """The first running node that is not the leader. Raises EnvironmentFailure when there is none."""
-    leader = leader_of(chain)
+    looks = _look_once(chain)
+    if not any(look.answers for look in looks.values()):
+        raise EnvironmentFailure("@follower: no node answers who leads", hint="see: fiscotool status")
+    leader = leader_name(looks)
     for node in chain.nodes:
-        if node.name != leader.name and state_of(node).state == "running":
+        if node.name != leader and state_of(node).state == "running":
             return node
     raise EnvironmentFailure("@follower: no node but the leader runs", hint="see: fiscotool status")

@@ -1,0 +1,135 @@
+"""What a user does, as a program: types `fiscotool …` in a directory and reads what comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.ports import free_ports
+
+FISCOTOOL = [sys.executable, "-m", "fiscotool"]
+OURS = ("FISCOTOOL_DIR", "FISCOTOOL_PORTS")
+
+
+def ports_option(count: int = 4) -> str:
+    """Value of `-p` for `count` nodes, reserved for this test process."""
+    first = free_ports(3 * count)[0]
+    return f"{first},{first + count},{first + 2 * count}"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def json_lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class User:
+    """Somebody at a shell in `place`."""
+
+    def __init__(self, place: Path, *, ports: str = "") -> None:
+        self.place = place
+        self.ports = ports or ports_option()
+        self.environ = {name: value for name, value in os.environ.items() if name not in OURS}
+        # A wide terminal that is none: messages are not broken, nothing redraws itself.
+        self.environ |= {"FISCOTOOL_PORTS": self.ports, "COLUMNS": "200", "PYTHONFAULTHANDLER": "1"}
+
+    def run(self, *words: object, code: int | None = 0, within_s: float = 60.0, answer: str = "") -> Done:
+        """Run `fiscotool words…`; fails with all it said when it ends with another code than `code` (None: any) or shows a trace."""
+        typed = [str(word) for word in words]
+        done = subprocess.run(
+            [*FISCOTOOL, *typed],
+            cwd=self.place,
+            env=self.environ,
+            input=answer,
+            capture_output=True,
+            text=True,
+            timeout=within_s,
+            check=False,
+        )
+        told = f"$ fiscotool {' '.join(typed)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}[exit {done.returncode}]"
+        assert code is None or done.returncode == code, told
+        assert "Traceback" not in done.stderr, told
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    @contextlib.contextmanager
+    def typing(self, *words: object) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on; killed in the end if it still does."""
+        with subprocess.Popen(
+            [*FISCOTOOL, *map(str, words)], cwd=self.place, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def interrupt(self, *words: object, when: Callable[[], bool], within_s: float = 30.0) -> Done:
+        """Type a command, press Ctrl-C as soon as `when` is so, and see how it ends."""
+        with self.typing(*words) as process:
+            wait_until(lambda: process.poll() is not None or when(), within_s=within_s, what=f"the moment to interrupt {words}")
+            assert process.poll() is None, f"fiscotool {words} ended by itself: {process.communicate()}"
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        assert "Traceback" not in err, err
+        return Done(process.returncode, out, err)
+
+    # What tests ask again and again
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """The rows of `status --json` by node."""
+        return {row["node"]: row for row in self.run("status", "--json").json}
+
+    def states(self) -> dict[str, str]:
+        return {name: row["state"] for name, row in self.status().items()}
+
+    def is_whole(self) -> bool:
+        """All nodes run, in one view, at one height, none in timeout."""
+        rows = self.status().values()
+        return all(row["timeout"] is False for row in rows) and len({(row["view"], row["height"]) for row in rows}) == 1
+
+    def await_whole(self, within_s: float = 40.0) -> None:
+        wait_until(self.is_whole, within_s=within_s, what="the nodes come together", every_s=0.2)
+
+    def deploy_and_start(self, *options: object) -> None:
+        self.run("deploy", "-l", "127.0.0.1:4", *options)
+        self.run("start", "--all")
+
+
+@contextlib.contextmanager
+def chain_of(place: Path, *options: object, whole: bool = True) -> Iterator[User]:
+    """A user with a running chain in `place`; its nodes are gone afterwards."""
+    user = User(place)
+    try:
+        user.deploy_and_start(*options)
+        if whole:
+            user.await_whole()
+        yield user
+    finally:
+        user.run("kill", "--all", code=None)
+
+
+def wait_until(condition: Callable[[], Any], *, within_s: float, what: str, every_s: float = 0.05) -> None:
+    """Return when `condition` holds; fail with `what` when it does not in time."""
+    deadline_s = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline_s, f"not within {within_s:g} s: {what}"
+        time.sleep(every_s)
