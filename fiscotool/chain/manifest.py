@@ -21,7 +21,10 @@ _FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What was deployed. Paths are relative to the root, with slashes; `directories` lists parents before children."""
+    """What was deployed. Paths are relative to the root, with slashes; `directories` lists parents before children.
+
+    `expanded` are the node directories that were added later and are not in the genesis.
+    """
 
     engine: Literal["embedded", "fisco"]
     chain_id: str
@@ -33,6 +36,7 @@ class Manifest:
     directories: tuple[str, ...]
     byzantine: Mapping[str, str] = field(default_factory=dict)
     quirks: tuple[str, ...] = ()
+    expanded: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """The file's text."""
@@ -72,6 +76,7 @@ def _parse(data: Any) -> Manifest:
         directories=tuple(_inside(path) for path in data["directories"]),
         byzantine={str(name): str(mode) for name, mode in data.get("byzantine", {}).items()},
         quirks=tuple(str(quirk) for quirk in data.get("quirks", ())),
+        expanded=tuple(_inside(path) for path in data.get("expanded", ())),
     )
 
 

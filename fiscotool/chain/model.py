@@ -18,6 +18,9 @@ from typing import Literal
 
 Engine = Literal["embedded", "fisco", "unknown"]
 
+Generation = Literal[2, 3]
+"""FISCO BCOS 2.x or 3.x (Air): files, ports, certificates and RPC differ."""
+
 BINARY_NAME = "fisco-bcos"
 """Name of the node's program in every host directory."""
 
@@ -34,7 +37,7 @@ def bracketed(address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Genesis:
-    """What the nodes of a chain must agree on before block 1 (config.genesis, spec 3.x 4.7).
+    """What the nodes of a chain must agree on before block 1 (config.genesis, spec 3.x 4.7; group.N.genesis, spec 2.x 4.6).
 
     `weights` maps node id (128 hex digits) to consensus weight in the order of the file; the group's own index order is by node id.
     `balances` maps 0x-addresses to wei: accounts the embedded engine credits in block 0.
@@ -58,7 +61,9 @@ class NodeHome:
     """One node's directory and addresses.
 
     `name` is node0, node1 … on a chain of one host, and `<host>/node0` where there are several. `host` is an address or a domain name
-    without brackets. `node_id` is the 128 hex digits of the secp256k1 public key, `p2p_id` the 512 hex digits of the TLS key's modulus.
+    without brackets. `node_id` is the 128 hex digits of the secp256k1 public key. `p2p_id` is what certificate lists call the node: the 512
+    hex digits of the TLS key's modulus in 3.x, the node id in 2.x, which has one key for both. `rpc_port` is the native JSON-RPC of 3.x and
+    the JSON-RPC of 2.x; `channel_port` (2.x only, else 0) speaks the channel protocol of the SDKs.
     """
 
     name: str
@@ -73,6 +78,13 @@ class NodeHome:
     p2p_id: str
     listen_ip: str = "0.0.0.0"  # noqa: S104 - what build_chain.sh writes
     byzantine: str = ""
+    generation: Generation = 3
+    channel_port: int = 0
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What start.sh passes to the program: 2.x finds its genesis files through config.ini."""
+        return ("-c", "config.ini", "-g", "config.genesis") if self.generation == 3 else ("-c", "config.ini")  # noqa: PLR2004
 
     @property
     def binary(self) -> Path:
@@ -102,13 +114,18 @@ class NodeHome:
     @property
     def ports(self) -> tuple[tuple[str, int], ...]:
         """(role, port) of everything this node listens on."""
+        channel = (("channel", self.channel_port),) if self.channel_port else ()
         web3 = (("web3", self.web3_port),) if self.web3_enabled else ()
-        return (("p2p", self.p2p_port), ("rpc", self.rpc_port), *web3)
+        return (("p2p", self.p2p_port), *channel, ("rpc", self.rpc_port), *web3)
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A chain directory that was read and found consistent. `byzantine` maps node names to the misbehaviour they were deployed with."""
+    """A chain directory that was read and found consistent.
+
+    `byzantine` maps node names to the misbehaviour they were deployed with. `version` is the compatibility version of 3.x or the
+    supported version of 2.x. `group_ids` are all groups of a 2.x chain (`group_id` and `genesis` are the first one's), else empty.
+    """
 
     root: Path
     nodes: tuple[NodeHome, ...]
@@ -119,6 +136,9 @@ class Chain:
     genesis: Genesis
     byzantine: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     quirks: tuple[str, ...] = ()
+    generation: Generation = 3
+    sm_crypto: bool = False
+    group_ids: tuple[str, ...] = ()
 
     def node(self, name: str) -> NodeHome | None:
         """The node called `name`, or None."""

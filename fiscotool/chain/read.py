@@ -5,7 +5,7 @@ Rule 2. Every node that deploy made is in the genesis. A node added later need n
         has the chain's genesis and certificate authority.
 Rule 3. Nothing is imported or computed that a mere `status` would have to wait for: files are read, no key is parsed.
 
-Sources: spec 3.x 4.3 (tree), 4.5 to 4.7 (files), 4.10 (expanding).
+Sources: spec 3.x 4.3 (tree), 4.5 to 4.7 (files), 4.10 (expanding). FISCO BCOS 2 is read by `chain.read2`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ import re
 from pathlib import Path
 from types import MappingProxyType
 
-from fiscotool.chain.ini import Ini, flag_of, integer_of, parse_ini, text_of
+from fiscotool.chain.ini import Ini, flag_of, integer_of, text_of
 from fiscotool.chain.manifest import Manifest, read_manifest
 from fiscotool.chain.model import NODE_DIRECTORY, Chain, Engine, Genesis, NodeHome
+from fiscotool.chain.read2 import read_chain2
+from fiscotool.chain.reading import foreign, port_of, read_ini, read_text, refuse_other
 from fiscotool.errors import ChainDirectoryError
 
 _NODE_ID = re.compile(r"[0-9a-f]{128}")
 _SEALER_KEY = re.compile(r"node\.\d+")
-_DIFFERENCES_SHOWN_MAX = 3
 _MAGIC_ELF = b"\x7fELF"
 
 
@@ -32,33 +33,45 @@ def read_chain(root: Path) -> Chain:
     """
     places = _node_places(root)
     manifest = read_manifest(root)
+    engine = _engine(manifest, places[0])
+    if is_generation_2(places[0]):
+        return read_chain2(root, places, engine=engine, manifest=manifest)
     several_hosts = len({place.parent for place in places}) > 1
-    first_genesis = _read_ini(places[0] / "config.genesis")
-    authority = _read_text(places[0] / "conf" / "ca.crt")
+    first_genesis = read_ini(places[0] / "config.genesis")
+    is_sm = flag_of(first_genesis, "chain", "sm_crypto", default=False, source=str(places[0] / "config.genesis"))
+    sm = "sm_" if is_sm else ""
+    authority = read_text(places[0] / "conf" / f"{sm}ca.crt")
     genesis = _genesis(first_genesis, str(places[0] / "config.genesis"))
     nodes: list[NodeHome] = []
     for place in places:
         name = f"{place.parent.name}/{place.name}" if several_hosts else place.name
-        node = _read_node(place, name)
+        node = _read_node(place, name, sm)
         if place is not places[0]:
-            _refuse_other_genesis(node, nodes[0], first_genesis)
-            if _read_text(place / "conf" / "ca.crt") != authority:
-                raise _foreign(node, f"its conf/ca.crt is another one than {nodes[0].name}'s, so the two would refuse each other")
-        is_deployed = manifest is not None and f"{place.parent.name}/{place.name}" in manifest.directories
+            refuse_other(node, nodes[0], first_genesis, "config.genesis")
+            if read_text(place / "conf" / f"{sm}ca.crt") != authority:
+                raise foreign(node, f"its conf/{sm}ca.crt is another one than {nodes[0].name}'s, so the two would refuse each other")
+        where = f"{place.parent.name}/{place.name}"
+        is_deployed = manifest is not None and where in manifest.directories and where not in manifest.expanded
         if node.node_id not in genesis.weights and (is_deployed or place is places[0]):
-            raise _foreign(node, f"its key {node.node_id[:16]}… is not among the {len(genesis.weights)} sealers of its own config.genesis")
+            raise foreign(node, f"its key {node.node_id[:16]}… is not among the {len(genesis.weights)} sealers of its own config.genesis")
         nodes.append(node)
     return Chain(
         root=root,
         nodes=tuple(nodes),
-        engine=_engine(manifest, places[0]),
+        engine=engine,
         chain_id=text_of(first_genesis, "chain", "chain_id", "chain"),
         group_id=text_of(first_genesis, "chain", "group_id", "group"),
         version=text_of(first_genesis, "version", "compatibility_version", ""),
         genesis=genesis,
         byzantine=MappingProxyType({node.name: node.byzantine for node in nodes if node.byzantine}),
         quirks=manifest.quirks if manifest is not None else (),
+        sm_crypto=is_sm,
     )
+
+
+def is_generation_2(place: Path) -> bool:
+    """Whether a node's directory is one of FISCO BCOS 2: its genesis files are in conf/, one a group."""
+    return not (place / "config.genesis").exists() and any((place / "conf").glob("group.*.genesis"))
 
 
 def _node_places(root: Path) -> list[Path]:
@@ -68,7 +81,7 @@ def _node_places(root: Path) -> list[Path]:
         )
     if not root.is_dir():
         raise ChainDirectoryError(f"{root} is not a directory", hint="name the directory that deploy made")
-    if (root / "config.genesis").exists():
+    if (root / "config.genesis").exists() or is_generation_2(root):
         raise ChainDirectoryError(
             f"{root} is a single node's directory", hint=f"name the chain's directory: {root.absolute().parent.parent}"
         )
@@ -96,11 +109,11 @@ def _node_places(root: Path) -> list[Path]:
     return places
 
 
-def _read_node(place: Path, name: str) -> NodeHome:
+def _read_node(place: Path, name: str, sm: str) -> NodeHome:
     config_path = place / "config.ini"
-    config = _read_ini(config_path)
+    config = read_ini(config_path)
     source = str(config_path)
-    node_id = _read_text(place / "conf" / "node.nodeid").strip().lower()
+    node_id = read_text(place / "conf" / "node.nodeid").strip().lower()
     if not _NODE_ID.fullmatch(node_id):
         raise ChainDirectoryError(
             f"{name}: {place / 'conf' / 'node.nodeid'} holds {node_id[:20]!r}, not 128 hex digits", hint="restore the file, or deploy anew"
@@ -110,23 +123,16 @@ def _read_node(place: Path, name: str) -> NodeHome:
         name=name,
         directory=place.absolute(),
         host=place.parent.name,
-        p2p_port=_port(config, "p2p", 30300, source),
-        rpc_port=_port(config, "rpc", 20200, source),
-        web3_port=_port(config, "web3_rpc", 8545, source),
+        p2p_port=port_of(config, "p2p", 30300, source),
+        rpc_port=port_of(config, "rpc", 20200, source),
+        web3_port=port_of(config, "web3_rpc", 8545, source),
         web3_enabled=flag_of(config, "web3_rpc", "enable", default=False, source=source),
         rpc_tls=flag_of(config, "rpc", "enable_ssl", default=not disabled, source=source),
         node_id=node_id,
-        p2p_id=_read_text(place / "conf" / "ssl.nodeid").strip().lower(),
+        p2p_id=read_text(place / "conf" / f"{sm}ssl.nodeid").strip().lower(),
         listen_ip=text_of(config, "rpc", "listen_ip", "0.0.0.0"),  # noqa: S104 - NodeConfig's default
         byzantine=text_of(config, "fiscotool", "byzantine", ""),
     )
-
-
-def _port(config: Ini, section: str, default: int, source: str) -> int:
-    port = integer_of(config, section, "listen_port", default, source=source)
-    if not 0 < port < 1 << 16:
-        raise ChainDirectoryError(f"{source}: {section}.listen_port is {port}, not a port", hint=f"correct the line in {source}")
-    return port
 
 
 def _genesis(ini: Ini, source: str) -> Genesis:
@@ -157,32 +163,6 @@ def _genesis(ini: Ini, source: str) -> Genesis:
     )
 
 
-def _refuse_other_genesis(node: NodeHome, first: NodeHome, expected: Ini) -> None:
-    found = _read_ini(node.directory / "config.genesis")
-    keys = dict.fromkeys((section, key) for ini in (expected, found) for section in ini for key in ini[section])
-    different = [
-        f"{section}.{key} is {_short(found, section, key)} there and {_short(expected, section, key)} on {first.name}"
-        for section, key in keys
-        if found.get(section, {}).get(key) != expected.get(section, {}).get(key)
-    ]
-    if different:
-        more = f"; and {len(different) - _DIFFERENCES_SHOWN_MAX} more" if len(different) > _DIFFERENCES_SHOWN_MAX else ""
-        raise _foreign(node, "its config.genesis differs: " + "; ".join(different[:_DIFFERENCES_SHOWN_MAX]) + more)
-
-
-def _short(ini: Ini, section: str, key: str) -> str:
-    value = ini.get(section, {}).get(key)
-    if value is None:
-        return "absent"
-    return value if len(value) <= 20 else f"{value[:16]}…"  # noqa: PLR2004 - the length of a shortened id
-
-
-def _foreign(node: NodeHome, fact: str) -> ChainDirectoryError:
-    return ChainDirectoryError(
-        f"{node.name} does not belong to this chain: {fact} ({node.directory})", hint="put the right directory back, or move this one away"
-    )
-
-
 def _engine(manifest: Manifest | None, place: Path) -> Engine:
     if manifest is not None:
         return manifest.engine
@@ -191,18 +171,3 @@ def _engine(manifest: Manifest | None, place: Path) -> Engine:
             return "fisco" if program.read(len(_MAGIC_ELF)) == _MAGIC_ELF else "unknown"
     except OSError:
         return "unknown"
-
-
-def _read_ini(path: Path) -> Ini:
-    return parse_ini(_read_text(path), source=str(path))
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ChainDirectoryError(
-            f"{path} is missing", hint="the directory was made only by half, or the file was lost: restore it, or deploy anew"
-        ) from None
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ChainDirectoryError(f"{path} cannot be read: {problem}", hint="check its permissions, or restore the file") from problem

@@ -1,7 +1,7 @@
 """Start one node's process, the way start.sh does, and tell how it ended if it did.
 
-Rule 1. The command line is `<directory>/../fisco-bcos -c config.ini -g config.genesis` and the working directory the node's: scripts of
-        build_chain.sh look for exactly this text.
+Rule 1. The command line is `<directory>/../fisco-bcos -c config.ini -g config.genesis` (2.x: without -g) and the working directory the
+        node's: scripts of build_chain.sh look for exactly this text.
 Rule 2. The process is in a session of its own, so Ctrl-C in a terminal and the end of this program do not reach it.
 Rule 3. Its output is appended to nohup.out. What it says after its start, not what earlier lives left there, is its last words.
 """
@@ -51,7 +51,7 @@ def launch(node: NodeHome) -> Launch:
         with output.open("ab") as sink:
             start_bytes = sink.tell()
             child = subprocess.Popen(
-                [program, "-c", "config.ini", "-g", "config.genesis"],
+                [program, *node.arguments],
                 cwd=node.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
