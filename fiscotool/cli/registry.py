@@ -38,6 +38,7 @@ COMMANDS: dict[str, Entry] = {
     "drill": Entry("drill", "drill", "Break the chain on purpose, heal it, record what happened."),
     "check": Entry("check", "check", "Judge a recording: does it show what PBFT allows?"),
     "report": Entry("check", "report", "Write the consistency report of a recording."),
+    "simulate": Entry("simulate", "simulate", "Run whole chains in virtual time, with faults drawn from a seed."),
     "destroy": Entry("chain", "destroy", "Remove a chain that deploy made, after asking."),
 }
 

@@ -4,7 +4,8 @@ Rule 1. Everything is decided by the seed and the calls; two clusters made and u
 Rule 2. A tick is a millisecond of virtual time. Pool sizes are told every 100, peers and synchronisation looked at every 200
         (spec 1.10, 1.16). A started process meets its peers `CONNECT_TICKS` later (spec 1.14).
 Rule 3. Every step of a correct replica is shown to `properties.History`; what it violates is kept in `violations`.
-Rule 4. Only authentic messages are delivered (`chain.is_authentic`), as the embedded node's driver does it.
+Rule 4. Only authentic messages are delivered (`chain.is_authentic`), as the embedded node's driver does it. What a correct replica
+        signs is authentic by construction, so only what leaves through a lying strategy is looked at.
 
 `listeners` see every step (node, event, state before, state after, effects); the transcripts are made that way.
 """
@@ -13,20 +14,20 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import deque
 from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from fiscotool.pbft import effects as do
 from fiscotool.pbft import events as ev
+from fiscotool.pbft.dialects import FISCO3, Dialect
 from fiscotool.pbft.messages import Message
-from fiscotool.pbft.properties import History, Violation
+from fiscotool.pbft.properties import Violation
 from fiscotool.pbft.rules import Rules
-from fiscotool.pbft.state import ReplicaState
-from fiscotool.pbft.step import step
 from fiscotool.pbft.types import Height, NodeIndex
 from fiscotool.sim import chain, workplace
 from fiscotool.sim.adversary import Honest, Strategy
+from fiscotool.sim.eventlog import EventLog
 from fiscotool.sim.network import Network, Weather
 from fiscotool.sim.replica import Block, Replica
 from fiscotool.sim.world import Pace
@@ -37,8 +38,11 @@ CONNECT_TICKS: Final = 100
 HONEST: Final = Honest()
 """What a correct replica does with its messages: sends them. A test may put a lossy wire in `Cluster.honest`."""
 
-Listener = Callable[[str, ev.Event, ReplicaState, ReplicaState, tuple[do.Effect, ...]], None]
-"""Told of every step of every replica."""
+Listener = Callable[[str, ev.Event, Any, Any, tuple[do.Effect, ...]], None]
+"""Told of every step of every replica; the states are of the dialect's own type."""
+
+Job = tuple[Callable[[Any, Any], None], Any, Any]
+"""A function and its two arguments: cheaper than a closure, of which a run would make one a message."""
 
 
 class Cluster:
@@ -53,40 +57,58 @@ class Cluster:
         pace: Pace | None = None,
         strategies: dict[int, Strategy] | None = None,
         replica_count: int | None = None,
+        dialect: Dialect = FISCO3,
+        log: EventLog | None = None,
     ) -> None:
         self.rng = random.Random(seed)
         self.now = 0
         self.pace = pace or Pace()
         self.network = Network(weather or Weather(), self.rng)
-        self.replicas = [Replica(NodeIndex(i), rules) for i in range(replica_count or rules.node_count)]
+        self.dialect = dialect
+        self.replicas = [Replica(NodeIndex(i), rules, dialect) for i in range(replica_count or rules.node_count)]
         self.strategies = strategies or {}
         self.honest: Strategy = HONEST
-        self.history = History()
+        self.history = dialect.new_history()
         self.violations: list[Violation] = []
         self.listeners: list[Listener] = []
+        self.log = log
         self.message_counts: dict[str, int] = {}
         self.step_count = 0
         self.effects_until_crash: dict[int, int] = {}
-        self._queue: list[tuple[int, int, Callable[[], None]]] = []
-        self._order = 0
+        self._names = [f"node{i}" for i in range(len(self.replicas))]
+        self._times: list[int] = []
+        self._jobs: dict[int, deque[Job]] = {}
 
     # Time
 
     def after(self, ticks: int, action: Callable[[], None]) -> None:
         """Do `action` in `ticks` ticks; equal times keep the order of the calls."""
-        self._order += 1
-        heapq.heappush(self._queue, (self.now + ticks, self._order, action))
+        self.schedule(ticks, _call, action, None)
+
+    def schedule(self, ticks: int, function: Callable[[Any, Any], None], first: Any, second: Any) -> None:
+        """Do `function(first, second)` in `ticks` ticks; equal times keep the order of the calls."""
+        time = self.now + ticks
+        jobs = self._jobs.get(time)
+        if jobs is None:
+            jobs = self._jobs[time] = deque()
+            heapq.heappush(self._times, time)
+        jobs.append((function, first, second))
 
     def run(self, ticks: int, *, until: Callable[[], bool] | None = None) -> bool:
         """Let time pass; stops early, and returns True, as soon as `until` holds."""
         end = self.now + ticks
         if until is not None and until():
             return True
-        while self._queue and self._queue[0][0] <= end:
-            self.now, _, action = heapq.heappop(self._queue)
-            action()
-            if until is not None and until():
-                return True
+        times = self._times
+        while times and times[0] <= end:
+            self.now = times[0]
+            jobs = self._jobs[self.now]
+            while jobs:
+                function, first, second = jobs.popleft()
+                function(first, second)
+                if until is not None and until():
+                    return True
+            del self._jobs[heapq.heappop(times)]
         self.now = end
         return False
 
@@ -100,12 +122,14 @@ class Cluster:
                 continue
             replica.boot()
             replica.connects_at = self.now + CONNECT_TICKS
+            self._note(index, f"start life={replica.life}")
             self.post(replica, ev.Started())
-            self.after(CONNECT_TICKS, partial(workplace.look_around, self, replica, replica.life))
-            self.after(CONNECT_TICKS, partial(workplace.tell_pool, self, replica, replica.life))
+            self.schedule(CONNECT_TICKS, self._look_around, replica, replica.life)
+            self.schedule(CONNECT_TICKS, self._tell_pool, replica, replica.life)
 
     def crash(self, index: int) -> None:
         """Kill -9."""
+        self._note(index, "crash")
         self.replicas[index].crash()
         self.effects_until_crash.pop(index, None)
 
@@ -130,17 +154,11 @@ class Cluster:
     def is_reachable(self, sender: int, receiver: int) -> bool:
         """Whether both are up and the link between them is."""
         ends = (self.replicas[sender], self.replicas[receiver])
-        return all(end.is_up and end.connects_at <= self.now for end in ends) and self.network.is_open(sender, receiver)
+        return all(end.state is not None and end.connects_at <= self.now for end in ends) and self.network.is_open(sender, receiver)
 
     def post(self, replica: Replica, event: ev.Event, ticks: int = 0) -> None:
         """Give a replica an event later, if it still lives this life then."""
-        life = replica.life
-
-        def deliver() -> None:
-            if replica.is_up and replica.life == life:
-                self._step(replica, event)
-
-        self.after(ticks, deliver)
+        self.schedule(ticks, self._deliver, (replica, replica.life), event)
 
     def transmit(self, sender: int, receiver: int, message: Message) -> None:
         """Put a signed message on the network."""
@@ -148,52 +166,80 @@ class Cluster:
         self.message_counts[kind] = self.message_counts.get(kind, 0) + 1
         if not self.is_reachable(sender, receiver):
             return
+        arrive = self._arrive_from_liar if sender in self.strategies else self._arrive
         for delay in self.network.arrivals(sender, receiver):
-            self.after(delay, lambda: self._arrive(receiver, message))
+            self.schedule(delay, arrive, self.replicas[receiver], message)
 
-    def _arrive(self, receiver: int, message: Message) -> None:
-        replica = self.replicas[receiver]
-        if replica.is_up and chain.is_authentic(message, replica.rules):
+    def _deliver(self, address: tuple[Replica, int], event: ev.Event) -> None:
+        replica, life = address
+        if replica.state is not None and replica.life == life:
+            self._step(replica, event)
+
+    def _arrive(self, replica: Replica, message: Message) -> None:
+        if replica.state is not None:
             self._step(replica, ev.Received(message))
+
+    def _arrive_from_liar(self, replica: Replica, message: Message) -> None:
+        if chain.is_authentic(message, replica.rules):
+            self._arrive(replica, message)
+
+    def _look_around(self, replica: Replica, life: int) -> None:
+        if replica.life == life and replica.state is not None:
+            workplace.look_around(self, replica)
+            self.schedule(workplace.LOOK_TICKS, self._look_around, replica, life)
+
+    def _tell_pool(self, replica: Replica, life: int) -> None:
+        if replica.life == life and replica.state is not None:
+            workplace.tell_pool(self, replica)
+            self.schedule(workplace.POOL_TICKS, self._tell_pool, replica, life)
+
+    def _note(self, index: int, text: str) -> None:
+        if self.log is not None:
+            self.log.note(self.now, index, text)
 
     def _step(self, replica: Replica, event: ev.Event) -> None:
         before = replica.state
-        assert before is not None
-        after, effects = step(before, event)
+        after, effects = self.dialect.step(before, event)
         replica.state = after
         self.step_count += 1
-        node = f"node{replica.index}"
-        budget = self.effects_until_crash.get(replica.index, len(effects))
-        done = effects[:budget]  # A crash may fall between two effects; what comes after it never happened.
-        if replica.index not in self.strategies:
-            self.violations += self.history.check(node, before, event, after, effects, done=len(done))
+        index = replica.index
+        done = effects
+        if self.effects_until_crash:
+            # A crash may fall between two effects; what comes after it never happened.
+            done = effects[: self.effects_until_crash.get(index, len(effects))]
+        if after is not before or effects:
+            if index not in self.strategies:
+                self.violations += self.history.check(self._names[index], before, event, after, effects, done=len(done))
+            if self.log is not None:
+                self.log.step(self.now, index, event, done)
         for listener in self.listeners:
-            listener(node, event, before, after, done)
+            listener(self._names[index], event, before, after, done)
         for effect in done:
             self._apply(replica, effect)
-        if replica.index in self.effects_until_crash:
-            self.effects_until_crash[replica.index] = budget - len(done)
+        if index in self.effects_until_crash:
+            self.effects_until_crash[index] -= len(done)
             if len(done) < len(effects):
-                self.crash(replica.index)
+                self.crash(index)
 
     def _apply(self, replica: Replica, effect: do.Effect) -> None:
-        strategy = self.strategies.get(replica.index, self.honest)
-        match effect:
-            case do.Broadcast(message=message):
-                signed = chain.sign(message, replica.rules)
-                self.post(replica, ev.Received(signed))
-                for to, sent in strategy.broadcast(self, replica, signed):
-                    self.transmit(replica.index, to, sent)
-            case do.Send(to=to, message=message):
-                for target, sent in strategy.send(self, replica, to, chain.sign(message, replica.rules)):
-                    self.transmit(replica.index, target, sent)
-            case do.Persist(record=record):
-                if isinstance(record, do.VoteRecord):
-                    replica.votes[record.index] = record
-                else:
-                    replica.executed[record.proposal.index] = record
-            case _:
-                workplace.apply(self, replica, effect)
+        if isinstance(effect, do.Broadcast):
+            signed = chain.sign(effect.message, replica.rules)
+            self.post(replica, ev.Received(signed))
+            strategy = self.strategies.get(replica.index, self.honest)
+            for to, sent in strategy.broadcast(self, replica, signed):
+                self.transmit(replica.index, to, sent)
+        elif isinstance(effect, do.Send):
+            strategy = self.strategies.get(replica.index, self.honest)
+            for target, sent in strategy.send(self, replica, effect.to, chain.sign(effect.message, replica.rules)):
+                self.transmit(replica.index, target, sent)
+        elif isinstance(effect, do.Persist):
+            record = effect.record
+            if isinstance(record, do.VoteRecord):
+                replica.votes[record.index] = record
+            else:
+                replica.executed[record.proposal.index] = record
+        else:
+            workplace.apply(self, replica, effect)
 
     def commit(self, replica: Replica, block: Block, *, by_sync: bool) -> None:
         """Write a block to a replica's ledger and tell its core."""
@@ -201,3 +247,7 @@ class Cluster:
         done = set(chain.transactions_of(block.proposal))
         replica.pool = {tx: None for tx in replica.pool if tx not in done}
         self.post(replica, ev.LedgerAdvanced(Height(replica.height), block.block_hash, replica.rules, replica.me, by_sync))
+
+
+def _call(action: Callable[[], None], _nothing: None) -> None:
+    action()

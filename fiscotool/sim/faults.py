@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fiscotool.pbft.timers import CHANGE_CYCLE_MAX, timeout_ticks
 from fiscotool.sim.cluster import Cluster
 from fiscotool.sim.network import Weather
 
@@ -57,13 +56,18 @@ def _act(cluster: Cluster, trouble: Trouble, number: int) -> None:
         cluster.submit(f"weights:{weights}#{number}" if system else f"t{number}", f"u{number}", f"w{number}")
 
 
-def recover(cluster: Cluster, *, blocks: int = 2) -> bool:
-    """Phase 2: heal everything; whether every correct replica got `blocks` further than anyone was, in time."""
+def recover(cluster: Cluster, *, blocks: int = 2, dead: tuple[int, ...] = ()) -> bool:
+    """Phase 2: heal everything; whether every correct replica got `blocks` further than anyone was, in time.
+
+    `dead` replicas crash for good instead; the others must do without them.
+    """
     cluster.effects_until_crash.clear()
     cluster.network.heal(weather=Weather())
-    cluster.start()
+    for index in dead:
+        cluster.crash(index)
+    cluster.start(index for index in range(len(cluster.replicas)) if index not in dead)
     target = max(cluster.heights) + blocks
-    correct = [replica for replica in cluster.replicas if replica.index not in cluster.strategies]
+    correct = [replica for replica in cluster.replicas if replica.index not in cluster.strategies and replica.index not in dead]
 
     def is_there() -> bool:
         return all(replica.height >= target for replica in correct)
@@ -89,4 +93,5 @@ def liveness_bound_ticks(cluster: Cluster) -> int:
     rules = states[0].rules
     faulty = (rules.node_count - 1) // 3
     cycles = range(cycle, cycle + faulty + 4)
-    return sum(timeout_ticks(rules, min(k, CHANGE_CYCLE_MAX)) for k in cycles) + 10_000
+    dialect = cluster.dialect
+    return sum(dialect.timeout_ticks(rules, min(k, dialect.change_cycle_max)) for k in cycles) + 10_000

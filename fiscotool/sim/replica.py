@@ -8,13 +8,17 @@ follows a `Persist` may be lost while the record is kept, and never the other wa
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, Final
 
+from fiscotool.pbft.dialects import FISCO3, Dialect
 from fiscotool.pbft.effects import ExecutedRecord, VoteRecord
 from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.rules import Rules
-from fiscotool.pbft.state import ReplicaState, initial_state
 from fiscotool.pbft.types import Digest, Height, NodeIndex
-from fiscotool.sim.chain import genesis_hash
+from fiscotool.sim.chain import genesis_hash, transactions_of
+
+NOBODY: Final[tuple[frozenset[NodeIndex], frozenset[NodeIndex]]] = (frozenset(), frozenset())
+"""(connected, faulty) of a replica that was told of no peers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +33,27 @@ class Block:
 
 @dataclass(slots=True)
 class Replica:
-    """A replica's two memories. `ledger[k]` is block k+1."""
+    """A replica's two memories. `ledger[k]` is block k+1. `state` is of the dialect's own type."""
 
     index: NodeIndex
     genesis_rules: Rules
+    dialect: Dialect = FISCO3
     ledger: list[Block] = field(default_factory=list)
     votes: dict[Height, VoteRecord] = field(default_factory=dict)
     executed: dict[Height, ExecutedRecord] = field(default_factory=dict)
-    state: ReplicaState | None = None
+    state: Any = None
     life: int = 0
     connects_at: int = 0
     layers: dict[Height, Digest] = field(default_factory=dict)
+    works: dict[Digest, Proposal] = field(default_factory=dict)
+    on_chain: set[str] = field(default_factory=set)
     pool: dict[str, None] = field(default_factory=dict)
     sealed: set[str] = field(default_factory=set)
     timers: dict[str, int] = field(default_factory=dict)
     range: tuple[int, int, int] = (1, 0, 0)
     told_agreed: int = 0
     told_pool: int = -1
-    is_committing: bool = False
+    told_peers: tuple[frozenset[NodeIndex], frozenset[NodeIndex]] = NOBODY
 
     @property
     def is_up(self) -> bool:
@@ -76,7 +83,7 @@ class Replica:
     def boot(self) -> None:
         """Start a life from what is durable."""
         self.life += 1
-        self.state = initial_state(
+        self.state = self.dialect.initial_state(
             rules=self.rules,
             me=self.me,
             height=self.height,
@@ -89,20 +96,29 @@ class Replica:
         """Lose everything volatile."""
         self.state = None
         self.layers = {}
+        self.works = {}
         self.pool = {}
         self.sealed = set()
         self.timers = {}
         self.range = (1, 0, 0)
         self.told_agreed = 0
         self.told_pool = -1
-        self.is_committing = False
+        self.told_peers = NOBODY
 
     def append(self, block: Block) -> None:
         """Write a block and forget what it settles."""
+        if block.rules is not self.rules:
+            self.told_peers = NOBODY
         self.ledger.append(block)
+        self.on_chain.update(transactions_of(block.proposal))
         height = self.height
-        self.votes = {index: record for index, record in self.votes.items() if index > height}
-        self.executed = {index: record for index, record in self.executed.items() if index > height}
+        kept_above = height - self.dialect.retained_blocks
+        for index in [index for index in self.votes if index <= kept_above]:
+            del self.votes[index]
+        for index in [index for index in self.executed if index <= height]:
+            del self.executed[index]
+        for digest in [digest for digest, work in self.works.items() if work.index <= height]:
+            del self.works[digest]
         if self.layers.get(height, block.block_hash) != block.block_hash:
             self.layers = {}
         self.layers = {index: value for index, value in self.layers.items() if index > height}

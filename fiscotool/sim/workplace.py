@@ -16,6 +16,12 @@ from fiscotool.sim import chain
 from fiscotool.sim.replica import Block, Replica
 from fiscotool.sim.world import World
 
+POOL_TICKS: Final = 100
+"""How often the pool tells its size (spec 3.x 1.10)."""
+
+LOOK_TICKS: Final = 200
+"""How often a replica looks at its peers: connections, transactions, blocks (spec 3.x 1.16)."""
+
 LAG_BLOCKS_MAX: Final = 50
 """A peer this far behind counts as faulty (`c_FaultyNodeBlockDelta`)."""
 
@@ -79,8 +85,7 @@ def _fire(world: World, replica: Replica, life: int, name: ev.TimerName, epoch: 
 
 
 def _is_on_chain(replica: Replica, proposal: Proposal) -> bool:
-    done = {tx for block in replica.ledger for tx in chain.transactions_of(block.proposal)}
-    return any(tx in done for tx in chain.transactions_of(proposal))
+    return any(tx in replica.on_chain for tx in chain.transactions_of(proposal))
 
 
 def _execute(world: World, replica: Replica, proposal: Proposal) -> None:
@@ -92,13 +97,12 @@ def _execute(world: World, replica: Replica, proposal: Proposal) -> None:
     block_hash = chain.execute(proposal, parent_hash)
     replica.layers = {index: value for index, value in replica.layers.items() if index < proposal.index}
     replica.layers[proposal.index] = block_hash
+    replica.works[proposal.digest] = proposal
     world.post(replica, ev.Executed(proposal.index, proposal.digest, block_hash), world.pace.execute_ticks)
 
 
 def _commit(world: World, replica: Replica, effect: do.CommitBlock) -> None:
-    assert replica.state is not None
-    agreed = next(slot.agreed for slot in replica.state.slots if slot.height == effect.index)
-    assert agreed is not None
+    agreed = replica.works[effect.digest]
     signers = tuple(signer for signer, _ in effect.signatures)
     rules = chain.rules_after(replica.rules, chain.transactions_of(agreed))
     block = Block(agreed, effect.block_hash, signers, rules)
@@ -111,35 +115,30 @@ def _commit(world: World, replica: Replica, effect: do.CommitBlock) -> None:
     world.after(world.pace.commit_ticks, write)
 
 
-def tell_pool(world: World, replica: Replica, life: int) -> None:
-    """The pool's size, every 100 ticks."""
-    if replica.life != life or not replica.is_up:
-        return
+def tell_pool(world: World, replica: Replica) -> None:
+    """The pool's size, every `POOL_TICKS`."""
     if len(replica.pool) != replica.told_pool:
         replica.told_pool = len(replica.pool)
         world.post(replica, ev.PoolSize(replica.told_pool))
-    world.after(100, lambda: tell_pool(world, replica, life))
 
 
-def look_around(world: World, replica: Replica, life: int) -> None:
-    """Peers, gossip and synchronisation, every 200 ticks."""
-    if replica.life != life or replica.state is None:
-        return
+def look_around(world: World, replica: Replica) -> None:
+    """Peers, gossip and synchronisation, every `LOOK_TICKS`."""
     others = [peer for peer in world.replicas if peer.index != replica.index]
     near = [peer for peer in others if world.is_reachable(replica.index, peer.index)]
     sealers = replica.rules.node_count
     connected = frozenset(peer.index for peer in near if peer.index < sealers)
     late = frozenset(peer.index for peer in near if peer.height + LAG_BLOCKS_MAX < replica.height)
     gone = frozenset(NodeIndex(i) for i in range(sealers) if i != replica.index and i not in connected)
-    if (connected, gone | late) != (replica.state.connected, replica.state.faulty):
+    if (connected, gone | late) != replica.told_peers:
+        replica.told_peers = (connected, gone | late)
         world.post(replica, ev.PeersChanged(connected, gone | late))
-    done = {tx for block in replica.ledger for tx in chain.transactions_of(block.proposal)}
     for peer in near:
-        replica.pool.update({tx: None for tx in peer.pool if tx not in done})
+        if peer.pool:
+            replica.pool.update({tx: None for tx in peer.pool if tx not in replica.on_chain})
     if replica.pool:
         plan_seal(world, replica)
     _synchronise(world, replica, near)
-    world.after(200, lambda: look_around(world, replica, life))
 
 
 def _synchronise(world: World, replica: Replica, near: list[Replica]) -> None:

@@ -1,0 +1,93 @@
+"""Which protocols there are behind the one contract of `step`, and what a driver must know of each.
+
+    fisco3    PBFT of FISCO BCOS 3.x: the modules of this room itself
+
+A driver takes everything it calls from a `Dialect`, so one simulator, one embedded node and one checker serve them all. States of
+different dialects are different types; what they have in common is `CommonState`.
+
+Sources: docs/pbft.md, one table of rules and deviations for each dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from fiscotool.pbft import properties, state, step, timers
+from fiscotool.pbft.effects import Effect
+from fiscotool.pbft.events import Event
+from fiscotool.pbft.properties import Violation
+from fiscotool.pbft.rules import Rules
+from fiscotool.pbft.types import Height, NodeIndex, Ticks, View
+
+
+class CommonState(Protocol):
+    """What every dialect's replica has."""
+
+    @property
+    def rules(self) -> Rules:
+        """The rules for the next block."""
+
+    @property
+    def me(self) -> NodeIndex | None:
+        """Own index, None for a replica that does not vote."""
+
+    @property
+    def height(self) -> Height:
+        """Last block in the ledger."""
+
+    @property
+    def view(self) -> View:
+        """The view it votes in."""
+
+    @property
+    def to_view(self) -> View:
+        """The view it asks for."""
+
+    @property
+    def in_timeout(self) -> bool:
+        """Whether it waits for a view."""
+
+    @property
+    def change_cycle(self) -> int:
+        """Consecutive own timeouts."""
+
+
+class History(Protocol):
+    """What correct replicas did so far, and what must be true of it."""
+
+    def check(
+        self, node: str, before: Any, event: Event, after: Any, effects: tuple[Effect, ...], *, done: int | None = None
+    ) -> list[Violation]:
+        """Violations shown by one step of `node`; `done` is how many of the effects happened before a crash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One protocol. `retained_blocks` is how far below the ledger's head vote records are still needed after a restart."""
+
+    name: str
+    title: str
+    step: Callable[[Any, Event], tuple[Any, tuple[Effect, ...]]]
+    initial_state: Callable[..., Any]
+    status: Callable[[Any], state.Status]
+    new_history: Callable[[], History]
+    timeout_ticks: Callable[[Rules, int], Ticks]
+    change_cycle_max: int
+    retained_blocks: int = 0
+
+
+FISCO3: Final = Dialect(
+    name="fisco3",
+    title="PBFT of FISCO BCOS 3.x (3.16.4)",
+    step=step.step,
+    initial_state=state.initial_state,
+    status=state.status,
+    new_history=properties.History,
+    timeout_ticks=timers.timeout_ticks,
+    change_cycle_max=timers.CHANGE_CYCLE_MAX,
+)
+
+DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (FISCO3,)}
+"""By name, as on the command line (`--dialect`)."""

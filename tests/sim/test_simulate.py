@@ -1,0 +1,149 @@
+"""`simulate`: one number makes one run, everywhere; what is wrong is found, shrunk and played again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fiscotool.cli.main import cli
+from fiscotool.pbft.dialects import DIALECTS
+from fiscotool.sim.run import simulate
+from fiscotool.sim.schedule import KINDS, Action, parse_action, plan
+from fiscotool.sim.settings import STRATEGIES, draw_settings, problems_of
+from fiscotool.sim.shrink import shrink
+from tests.support.shared import ROOT
+
+SCRIPT = """
+from fiscotool.sim.run import simulate
+from fiscotool.sim.settings import draw_settings
+print([simulate(draw_settings(seed, dialect="{dialect}")).log_sha256 for seed in range(4)])
+"""
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_event_log_of_a_seed_is_the_same_whatever_the_hash_seed(dialect: str) -> None:
+    said = []
+    for hash_seed in ("0", "1"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT.format(dialect=dialect)], env=environment, capture_output=True, text=True, timeout=60, check=True
+        )
+        said.append(done.stdout)
+    assert said[0] == said[1]
+    assert len(set(json.loads(said[0].replace("'", '"')))) == 4
+
+
+def test_the_log_is_what_is_hashed() -> None:
+    lines: list[str] = []
+    settings = draw_settings(3)
+    outcome = simulate(settings, write_log=lines.append)
+    assert simulate(settings).log_sha256 == outcome.log_sha256
+    text = "".join(lines)
+    assert text.count("\n") >= outcome.step_count * 0.5
+    assert "<Prepare from=" in text
+    assert ">*Commit" in text
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_swarm_of_worlds_is_safe_and_live(dialect: str) -> None:
+    outcomes = [simulate(draw_settings(seed, dialect=dialect)) for seed in range(300, 324)]
+    assert [(outcome.settings.seed, outcome.rules_broken, outcome.stuck) for outcome in outcomes if not outcome.is_good] == []
+    assert max(outcome.decisions for outcome in outcomes) >= 8
+
+
+def test_the_worlds_differ_in_everything_that_is_drawn() -> None:
+    worlds = [draw_settings(seed) for seed in range(200)]
+    assert {len(world.weights) for world in worlds} == {4, 5, 7}
+    assert {name for world in worlds for _, name in world.byzantine} == set(STRATEGIES)
+    assert any(world.dead for world in worlds)
+    assert {world.crashes for world in worlds} == {True, False}
+    kinds = {action.kind for world in worlds for action in plan(world)}
+    assert kinds == set(KINDS) - {"weights"}
+    assert all(problems_of(world) is None for world in worlds)
+
+
+def test_fixing_one_setting_changes_no_other() -> None:
+    free, fixed = draw_settings(9), draw_settings(9, loss_probability=0.5)
+    assert fixed.loss_probability == 0.5
+    assert fixed.delay_ticks_max == free.delay_ticks_max
+    assert fixed.byzantine == free.byzantine
+
+
+def test_more_liars_than_f_are_noticed_and_the_schedule_shrinks() -> None:
+    liars = ((0, "double-vote"), (1, "equivocate"))
+    for seed in range(40):
+        outcome = simulate(draw_settings(seed, byzantine=liars, dead=(), node_count=4))
+        if outcome.violations:
+            break
+    else:
+        pytest.fail("no seed broke anything")
+    small = shrink(outcome, runs_max=80)
+    assert set(small.rules_broken) & set(outcome.rules_broken)
+    assert len(small.schedule) < len(outcome.schedule)
+    assert len(small.schedule) <= 5
+    again = simulate(small.settings, small.schedule)
+    assert again.log_sha256 == small.log_sha256
+
+
+def test_actions_are_lines() -> None:
+    action = Action(12_034, "crash", (2, 5))
+    assert action.line() == "12034 crash 2 5"
+    assert parse_action(action.line()) == action
+    with pytest.raises(ValueError, match="no action 'burn'"):
+        parse_action("1 burn 2")
+
+
+def run_cli(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cli, ["simulate", *arguments], standalone_mode=False)
+    code = result.return_value if result.exception is None else getattr(result.exception, "exit_code", 99)
+    return int(code or 0), result.stdout, result.stderr
+
+
+def test_the_command_prints_seed_and_settings_first_and_json_on_demand() -> None:
+    code, out, err = run_cli("--seed", "7", "--json")
+    assert code == 0
+    assert err.startswith("seed 7: fisco3 n=")
+    data = json.loads(out)
+    assert data["is_good"]
+    assert len(data["log_sha256"]) == 64
+
+
+def test_a_run_is_written_and_replayed(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    log = tmp_path / "events.txt"
+    _, out, _ = run_cli("--seed", "11", "--write", str(path), "--log", str(log), "--json")
+    _, again, _ = run_cli("--replay", str(path), "--json")
+    assert json.loads(out)["log_sha256"] == json.loads(again)["log_sha256"]
+    assert log.stat().st_size > 1_000
+    path.write_text("{}")
+    assert run_cli("--replay", str(path))[0] == 2
+
+
+def test_a_campaign_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    state = tmp_path / "campaign.jsonl"
+    _, first, _ = run_cli("--seeds", "0..5", "--resume", str(state), "--json")
+    lines = state.read_text().splitlines()
+    assert len(lines) == 7
+    state.write_text("\n".join(lines[:5]) + '\n{"seed": 5, "ru')  # A crash tore the file.
+    _, second, _ = run_cli("--seeds", "0..5", "--resume", str(state), "--jobs", "2", "--json")
+    assert json.loads(first) == json.loads(second)
+    assert run_cli("--seeds", "0..5", "--resume", str(state), "--nodes", "7")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--seeds", "5..1"],
+        ["--dialect", "paxos", "--seed", "1"],
+        ["--byzantine", "9:silent", "--seed", "1"],
+        ["--quirk", "x", "--seed", "1"],
+    ],
+)
+def test_what_cannot_be_is_refused(arguments: list[str]) -> None:
+    assert run_cli(*arguments)[0] == 2
