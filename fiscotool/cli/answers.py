@@ -88,14 +88,26 @@ def _consensus(status: ConsensusStatus, names: Names) -> str:
             ("height", status.height),
             ("block_hash", status.block_hash),
             ("view", status.view),
-            ("leader", f"{status.leader_index} ({by_index.get(status.leader_index, 'unknown')})"),
-            ("in timeout", f"yes, change cycle {status.change_cycle}" if status.timeout else "no"),
+            ("leader", _leader(status, by_index)),
+            ("in timeout", _timeout(status)),
             ("connected", f"{status.connected_count} of {status.node_count} nodes, itself included"),
             ("quorum weight", f"{status.quorum_weight} (tolerates {status.faulty_weight_max})"),
         )
     )
     rows = [(node.index, names.of_id(node.node_id), node.weight, short(node.node_id)) for node in status.nodes]
     return f"{head}\n\n{table(('index', 'node', 'weight', 'node id'), rows)}"
+
+
+def _leader(status: ConsensusStatus, by_index: dict[int | None, str]) -> str:
+    if status.leader_index is None:
+        return "none, as this node sees it"
+    return f"{status.leader_index} ({by_index.get(status.leader_index, 'unknown')})"
+
+
+def _timeout(status: ConsensusStatus) -> str:
+    if not status.timeout:
+        return "no"
+    return "yes, it asks for another view" if status.change_cycle is None else f"yes, change cycle {status.change_cycle}"
 
 
 def _sync(status: SyncStatus, names: Names) -> str:

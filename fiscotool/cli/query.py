@@ -17,9 +17,9 @@ from fiscotool.errors import Unreachable, UsageError
 
 if TYPE_CHECKING:
     from fiscotool.chain.model import Chain
-    from fiscotool.rpc.client import NodeClient
+    from fiscotool.rpc.neutral import NodeReader
 
-Question = Callable[["NodeClient", str], Any]
+Question = Callable[["NodeReader", str], Any]
 
 
 def _number(text: str) -> int:
@@ -29,10 +29,17 @@ def _number(text: str) -> int:
         raise UsageError(f"{text!r} is not a block number", hint="for example: fiscotool query block 12") from None
 
 
-def _block(client: NodeClient, argument: str) -> Any:
+def _block(client: NodeReader, argument: str) -> Any:
     if argument.startswith("0x") and len(argument) == len("0x") + 64:
         return client.block_by_hash(argument)
     return client.block(_number(argument))
+
+
+def _version(client: NodeReader) -> Any:
+    """3.x tells more of its groups than both generations have in common."""
+    from fiscotool.rpc.client import NodeClient
+
+    return client.group_infos() if isinstance(client, NodeClient) else client.version()
 
 
 # name → (what its argument is called, or "" for none; the question)
@@ -46,7 +53,7 @@ QUESTIONS: dict[str, tuple[str, Question]] = {
     "peers": ("", lambda client, _: client.peers()),
     "pending": ("", lambda client, _: client.pending_count()),
     "total": ("", lambda client, _: client.total_count()),
-    "version": ("", lambda client, _: client.group_infos()),
+    "version": ("", lambda client, _: _version(client)),
     "config": ("KEY", lambda client, argument: client.system_config(argument)),
     "block": ("N", _block),
     "tx": ("HASH", lambda client, argument: client.transaction(argument)),
@@ -80,7 +87,7 @@ def query(what: str, argument: str, node: str | None, directory: Path, output: O
     output.show(answer, lambda: as_text(answer, chain))
 
 
-def ask(chain: Chain, node: str | None, question: Callable[[NodeClient], Any]) -> Any:
+def ask(chain: Chain, node: str | None, question: Callable[[NodeReader], Any]) -> Any:
     """Put the question to `node`, or to the first node that can be reached. Raises what the last one raised."""
     from fiscotool.drills.targets import client_for
 

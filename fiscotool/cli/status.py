@@ -51,7 +51,7 @@ def glance(target: LocalTarget) -> list[dict[str, Any]]:
 
     states = states_of(target.chain.nodes)
     looks = target.look()
-    by_index: dict[int | None, str] = {**names_by_index(target.chain, looks)}
+    by_index: dict[int | None, str] = dict(names_by_index(target.chain, looks).items())
     leader = leader_name(looks)
     return [
         _row(target, name, states[name], looks[name], {"leader": leader, "its_leader": by_index.get(looks[name].leader_index)})

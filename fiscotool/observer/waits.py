@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 from fiscotool.errors import RpcError, WaitTimeout
-from fiscotool.rpc.client import NodeClient
+from fiscotool.rpc.neutral import NodeReader
 from fiscotool.rpc.replies_consensus import ConsensusStatus
 
 EVERY_S: Final = 0.1
@@ -35,8 +35,8 @@ class Clock(Protocol):
 
 
 def wait_until(
-    clients: Sequence[NodeClient],
-    ask: Callable[[NodeClient, float], Any],
+    clients: Sequence[NodeReader],
+    ask: Callable[[NodeReader, float], Any],
     holds: Callable[[Seen], bool],
     *,
     what: str,
@@ -63,29 +63,28 @@ def wait_until(
             clock.sleep(min(EVERY_S, max(0.0, deadline_s - clock.monotonic())))
 
 
-def _try(ask: Callable[[NodeClient, float], Any], timeout_s: float, client: NodeClient) -> Any:
+def _try(ask: Callable[[NodeReader, float], Any], timeout_s: float, client: NodeReader) -> Any:
     try:
         return ask(client, timeout_s)
     except RpcError as problem:
         return problem
 
 
-def _height(client: NodeClient, timeout_s: float) -> int:
-    height: int = client.typed_call("getBlockNumber", timeout_s=timeout_s)
-    return height
+def _height(client: NodeReader, timeout_s: float) -> int:
+    return client.block_number(timeout_s=timeout_s)
 
 
-def _status(client: NodeClient, timeout_s: float) -> ConsensusStatus:
-    status: ConsensusStatus = client.typed_call("getConsensusStatus", timeout_s=timeout_s)
-    return status
+def _status(client: NodeReader, timeout_s: float) -> ConsensusStatus:
+    return client.consensus_status(timeout_s=timeout_s)
 
 
 def _show_status(status: ConsensusStatus) -> str:
-    asking = f", asking for a view change (cycle {status.change_cycle})" if status.timeout else ""
+    cycle = "" if status.change_cycle is None else f" (cycle {status.change_cycle})"
+    asking = f", asking for a view change{cycle}" if status.timeout else ""
     return f"height {status.height}, view {status.view}{asking}, {status.connected_count} of {status.node_count} connected"
 
 
-def wait_for_height(clients: Sequence[NodeClient], height: int, within_s: float, *, clock: Clock = time) -> dict[str, int]:
+def wait_for_height(clients: Sequence[NodeReader], height: int, within_s: float, *, clock: Clock = time) -> dict[str, int]:
     """Until every node has block `height`; returns the heights."""
     return wait_until(
         clients,
@@ -98,7 +97,7 @@ def wait_for_height(clients: Sequence[NodeClient], height: int, within_s: float,
     )
 
 
-def wait_same_view(clients: Sequence[NodeClient], within_s: float, *, clock: Clock = time) -> int:
+def wait_same_view(clients: Sequence[NodeReader], within_s: float, *, clock: Clock = time) -> int:
     """Until every node is in the same view and none asks for another; returns the view."""
     seen = wait_until(
         clients,
@@ -120,7 +119,7 @@ def _agree_on_view(seen: Seen) -> bool:
 
 
 def wait_recovered(
-    node: NodeClient, within_s: float, *, others: Sequence[NodeClient] = (), behind_max_blocks: int = 1, clock: Clock = time
+    node: NodeReader, within_s: float, *, others: Sequence[NodeReader] = (), behind_max_blocks: int = 1, clock: Clock = time
 ) -> ConsensusStatus:
     """Until `node` takes part again; returns its status.
 
@@ -144,5 +143,5 @@ def wait_recovered(
     return status
 
 
-def _names(clients: Sequence[NodeClient]) -> str:
+def _names(clients: Sequence[NodeReader]) -> str:
     return ", ".join(client.name for client in clients)

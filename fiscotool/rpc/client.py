@@ -1,4 +1,4 @@
-"""NodeClient: every native JSON-RPC method of a node, typed.
+"""NodeClient: every native JSON-RPC method of a 3.x node, typed.
 
 Rule 1. A method returns a typed reply or raises an RpcError (fiscotool.errors); a reply of an unexpected shape is MalformedAnswer.
 Rule 2. Every call ends within its `timeout_s`. `send_transaction` has a longer one: the node answers only after the commit.
@@ -12,27 +12,28 @@ Safe from several threads. Names are FISCO's in Python's spelling; parameters an
 
 from __future__ import annotations
 
-import itertools
-from typing import Any, Final, Self, cast
+from typing import Any, cast
 
-from fiscotool.errors import MalformedAnswer, OutcomeUnknown, UsageError
 from fiscotool.rpc import replies_consensus as consensus
 from fiscotool.rpc import replies_group as groups
 from fiscotool.rpc import replies_ledger as ledger
 from fiscotool.rpc import replies_receipt as receipts
-from fiscotool.rpc.codec import Asked, encode_request, parse_answer
-from fiscotool.rpc.members import UnexpectedShape
-from fiscotool.rpc.methods import METHODS, Method
+from fiscotool.rpc.dialect import Dialect
+from fiscotool.rpc.methods import METHODS
+from fiscotool.rpc.neutral import NodeVersion
+from fiscotool.rpc.neutral3 import version_of
 from fiscotool.rpc.tls import TlsFiles
-from fiscotool.rpc.transport import HttpTransport, Transport
-
-READ_S: Final = 5.0
-SEND_S: Final = 30.0
-_ID_MAX: Final = 1 << 31
+from fiscotool.rpc.transport import Transport
+from fiscotool.rpc.typed_client import READ_S, SEND_S, TypedClient
 
 
-class NodeClient:
-    """Talks to one node. `name` is what messages call it; `group` its group; `tls` for an https URL."""
+class NodeClient(TypedClient):
+    """Talks to one 3.x node. `name` is what messages call it; `group` its group; `tls` for an https URL."""
+
+    dialect = Dialect.FISCO3
+    methods = METHODS
+    sending = frozenset({"sendTransaction"})
+    send_answers_late = True
 
     def __init__(
         self,
@@ -45,83 +46,25 @@ class NodeClient:
         name: str = "",
         transport: Transport | None = None,
     ) -> None:
-        self.url = url
-        self.group = group
-        self.name = name or url
-        self.timeout_s = timeout_s
-        self.send_timeout_s = send_timeout_s
-        self._transport = transport if transport is not None else HttpTransport(url, tls=tls)
-        self._ids = itertools.cycle(range(1, _ID_MAX))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Drop kept connections; the client can be used again."""
-        self._transport.close()
-
-    # Raw and typed calls
-
-    def call(self, method: str, params: list[Any] | tuple[Any, ...] = (), *, timeout_s: float | None = None) -> Any:
-        """The `result` of any method with exactly these parameters, as parsed JSON."""
-        known = METHODS.get(method)
-        asked = Asked(method, next(self._ids), self.name)
-        waits_s = timeout_s or (self.send_timeout_s if method == "sendTransaction" else self.timeout_s)
-        try:
-            body = encode_request(method, params, asked.request_id)
-        except TypeError as problem:
-            raise UsageError(f"the parameters of {method} cannot be written as JSON: {problem}") from problem
-        may_repeat = known is not None and not known.is_write
-        return parse_answer(self._transport.post(body, asked=asked, timeout_s=waits_s, may_repeat=may_repeat), asked)
-
-    def typed_call(self, method: str, params: tuple[Any, ...] = (), *, tx_hash: str = "", timeout_s: float | None = None) -> Any:
-        """The typed reply of a native method; `params` are those after group and node name (fiscotool.rpc.flows.Caller)."""
-        known = METHODS.get(method)
-        if known is None:
-            raise UsageError(f"{method!r} is no native method", hint=f"one of: {', '.join(sorted(METHODS))}")
-        try:
-            return self._parsed(known, self.call(method, (*self._leading(known), *params), timeout_s=timeout_s))
-        except (OutcomeUnknown, MalformedAnswer) as problem:
-            if method != "sendTransaction":
-                raise
-            raise OutcomeUnknown(
-                f"{problem.message}; the transaction {tx_hash or 'sent'} may be committed, and may yet be",
-                node=self.name,
-                method=method,
-                tx_hash=tx_hash,
-                hint=f"ask for its receipt: fiscotool query receipt {tx_hash or 'HASH'}",
-            ) from problem
-
-    def _leading(self, method: Method) -> tuple[Any, ...]:
-        return ((self.group,) if method.takes_group else ()) + (("",) if method.takes_node else ())
-
-    def _parsed(self, method: Method, result: Any) -> Any:
-        try:
-            return method.parse(result)
-        except UnexpectedShape as problem:
-            raise MalformedAnswer(
-                f"{self.name} answered {method.name} with an unexpected shape: {problem}",
-                node=self.name,
-                method=method.name,
-                hint="the node may be of another version than 3.x; fiscotool rpc shows its raw answer",
-            ) from problem
+        super().__init__(url, group=group, timeout_s=timeout_s, send_timeout_s=send_timeout_s, tls=tls, name=name, transport=transport)
 
     # Chain and consensus
 
-    def block_number(self) -> int:
+    def version(self) -> NodeVersion:
+        """What runs there, of which chain, with which groups."""
+        return version_of(self.group_infos())
+
+    def block_number(self, *, timeout_s: float | None = None) -> int:
         """Height of the node's chain."""
-        return cast("int", self.typed_call("getBlockNumber"))
+        return cast("int", self.typed_call("getBlockNumber", timeout_s=timeout_s))
 
     def pbft_view(self) -> int:
         """The node's view (not the one it is asking for)."""
         return cast("int", self.typed_call("getPbftView"))
 
-    def consensus_status(self) -> consensus.ConsensusStatus:
+    def consensus_status(self, *, timeout_s: float | None = None) -> consensus.ConsensusStatus:
         """What the node says of consensus."""
-        return cast("consensus.ConsensusStatus", self.typed_call("getConsensusStatus"))
+        return cast("consensus.ConsensusStatus", self.typed_call("getConsensusStatus", timeout_s=timeout_s))
 
     def sync_status(self) -> consensus.SyncStatus:
         """What the node says of synchronisation."""
@@ -182,6 +125,10 @@ class NodeClient:
         """
         params = (raw_hex, with_proof)
         return cast("receipts.Receipt", self.typed_call("sendTransaction", params, tx_hash=tx_hash, timeout_s=timeout_s))
+
+    def submit(self, raw_hex: str, *, tx_hash: str = "", timeout_s: float | None = None) -> receipts.Receipt | None:
+        """As send_transaction; what both generations understand (rpc.neutral)."""
+        return self.send_transaction(raw_hex, tx_hash=tx_hash, timeout_s=timeout_s)
 
     def call_contract(self, to: str, data: str, *, sign: str | None = None) -> receipts.CallResult:
         """Execute a call locally, without a transaction. `sign`: over the hash of to and data, for contracts that ask who calls."""

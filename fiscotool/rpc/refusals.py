@@ -73,18 +73,21 @@ class GroupAlreadyExists(KnownRefusal):
     """The group exists already."""
 
     CODE = -32001
+    NEXT = "see which groups there are: fiscotool rpc getGroupList"
 
 
 class NodeAlreadyExists(KnownRefusal):
     """The node exists already."""
 
     CODE = -32002
+    NEXT = "see which nodes there are: fiscotool rpc getGroupInfoList"
 
 
 class OperationNotAllowed(KnownRefusal):
     """The node does not allow this operation."""
 
     CODE = -32003
+    NEXT = "the node's configuration decides what it allows: fiscotool doctor"
 
 
 class ServiceNotReady(KnownRefusal):
@@ -105,6 +108,7 @@ class LedgerRefusal(KnownRefusal):
     """The ledger could not tell what was asked."""
 
     CODE = 3010
+    NEXT = "look into the node's log: fiscotool logs"
 
 
 class OpenTableFailed(LedgerRefusal):
@@ -118,6 +122,7 @@ class LedgerCallbackError(LedgerRefusal):
     """The ledger's storage did not call back."""
 
     CODE = 3002
+    NEXT = "ask again; if it stays so, look into the node's log"
 
 
 class LedgerWrongArgument(LedgerRefusal):
@@ -166,6 +171,7 @@ class EmptyEntry(LedgerRefusal):
     """The stored entry is empty."""
 
     CODE = 3009
+    NEXT = "ask another node: this one's data may be damaged"
 
 
 class PoolRefusal(KnownRefusal):
@@ -199,6 +205,7 @@ class MalformTx(PoolRefusal):
     """The transaction is malformed."""
 
     CODE = 10003
+    NEXT = "send the kind the chain takes (3.x: Tars bytes, 2.x: RLP), whole and in hex"
 
 
 class AlreadyInTxPool(PoolRefusal):
@@ -233,12 +240,14 @@ class InvalidSignature(PoolRefusal):
     """The signature does not fit the transaction."""
 
     CODE = 10008
+    NEXT = "sign it with the sender's key, over the chain's own transaction hash"
 
 
 class RequestNotBelongToTheGroup(PoolRefusal):
     """The sender is not in this group."""
 
     CODE = 10009
+    NEXT = "send it to a node of the group"
 
 
 class TransactionPoolTimeout(PoolRefusal):
@@ -259,18 +268,21 @@ class OverFlowValue(PoolRefusal):
     """The value or a fee does not fit into 256 bits."""
 
     CODE = 10012
+    NEXT = "use a smaller value or fee"
 
 
 class MaxInitCodeSizeExceeded(PoolRefusal):
     """The creation code of the contract is too long."""
 
     CODE = 10013
+    NEXT = "deploy a smaller contract"
 
 
 class SenderNoEOA(PoolRefusal):
     """The sender's address is that of a contract."""
 
     CODE = 10014
+    NEXT = "send from an account without code"
 
 
 class InsufficientFunds(PoolRefusal):

@@ -35,12 +35,13 @@ class ConsensusStatus:
     """getConsensusStatus. `height` and `block_hash` are the last committed block's; `leader_index` leads the next one.
 
     `index` is None for a node that is not a sealer. `timeout`: the node is asking for a view change (`change_cycle` how often it timed
-    out in a row). `connected_count` counts the node itself. Weights as in the sealer list.
+    out in a row). `leader_index` and `change_cycle` are None where a 2.x node does not tell them (rpc.neutral). `connected_count`
+    counts the node itself. Weights as in the sealer list.
     """
 
     node_id: str
     index: int | None
-    leader_index: int
+    leader_index: int | None
     node_count: int
     faulty_weight_max: int
     quorum_weight: int
@@ -48,7 +49,7 @@ class ConsensusStatus:
     height: int
     block_hash: str
     timeout: bool
-    change_cycle: int
+    change_cycle: int | None
     view: int
     connected_count: int
     nodes: tuple[ConsensusNode, ...]

@@ -50,7 +50,7 @@ class Transaction:
     block_limit: int
     chain_id: str
     group_id: str
-    import_time_ms: int
+    import_time_ms: int | None
     abi: str
     signature: str
     extra_data: str

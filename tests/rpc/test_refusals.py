@@ -7,6 +7,7 @@ import pytest
 from fiscotool.errors import ExitCode, Refused
 from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.refusals import ExecutionFailed, KnownRefusal
+from fiscotool.rpc.refusals2 import BY_CODE2, BY_WORD2
 from fiscotool.rpc.refusing import BY_CODE, BY_NAME, essence, refusal
 from fiscotool.rpc.status import TransactionStatus, status_name
 
@@ -23,11 +24,39 @@ def test_every_documented_code_has_its_own_class(code: int) -> None:
     assert problem.exit_code is ExitCode.RPC
     assert problem.message.startswith(f"node1 refused sendTransaction with 'what the node said' (code {code}): ")
     assert kind.__doc__
-    assert problem.hint == kind.NEXT
+    assert problem.hint == kind.NEXT != ""
 
 
 def test_no_two_codes_share_a_class() -> None:
     assert len(set(BY_CODE.values())) == len(BY_CODE) == len(DOCUMENTED)
+
+
+DOCUMENTED2 = [-40012, *range(-40011, -40000), -40099, -100001, -32700, *range(-32604, -32599)]
+
+
+@pytest.mark.parametrize("code", DOCUMENTED2)
+def test_every_documented_code_of_2x_has_its_own_class(code: int) -> None:
+    kind = BY_CODE2[code]
+    assert code == kind.CODE
+    problem = refusal(code, "what the node said", node="node1", method="getBlockNumber", dialect=Dialect.FISCO2)
+    assert type(problem) is kind
+    assert problem.hint == kind.NEXT != ""
+    assert kind.__doc__ is not None
+    assert kind.__doc__.rstrip(".") in problem.message
+    assert set(BY_CODE2) == set(DOCUMENTED2)
+    assert len(set(BY_CODE2.values())) == len(DOCUMENTED2)
+
+
+@pytest.mark.parametrize(("code", "word", "kind"), BY_WORD2)
+def test_words_of_2x_diagnostics_decide_where_the_code_does_not(code: int, word: str, kind: type[KnownRefusal]) -> None:
+    text = (
+        f"INTERNAL_ERROR: : x.cpp(1): Throw in function f\nstd::exception::what: std::exception\n[dev::tag_comment*] = {word}, txHash=1…\n"
+    )
+    problem = refusal(code, text, node="node1", method="sendRawTransaction", dialect=Dialect.FISCO2)
+    assert type(problem) is kind
+    assert problem.hint
+    assert word in problem.message
+    assert "Throw in function" not in problem.message
 
 
 @pytest.mark.parametrize("status", [status for status in TransactionStatus if status >= 10000])
