@@ -62,6 +62,7 @@ bench: $(DEV_STAMP) ## all benchmarks; figures are ratios within one run
 
 docs: $(DEV_STAMP) ## write the generated parts of docs/ again
 	$(BIN)/python scripts/generate_docs.py
+	$(BIN)/python -m tests.consistency.invariants_page
 
 clean: ## remove what was built (never a chain)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
