@@ -23,6 +23,9 @@ PUBLIC, PRIVATE, PROGRAM = 0o644, 0o600, 0o755
 _SHEBANG_BYTES_MAX = 127
 """Kernels before 5.1 cut a shebang line at 127 bytes; all of them split it at the first blank."""
 
+START_VALUES: dict[str, object] = {"generation": 3, "arguments": "-c config.ini -g config.genesis"}
+CERT_CONF_VALUES: dict[str, object] = {"organization": "FISCO-BCOS", "valid_days": 36500, "v4_ca": "FALSE", "leaf_section": "v4_req"}
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
@@ -35,7 +38,7 @@ class PlannedFile:
 
 def render_files(plan: ChainPlan, keys: ChainKeys) -> Iterator[PlannedFile]:
     """Every file of the chain but the manifest, in the order they are written."""
-    cert_conf = render("cert.cnf", {}).encode()
+    cert_conf = cert_conf3()
     genesis = render("config.genesis", _genesis_values(plan, keys)).encode()
     peers = render("nodes.json", {"addresses": json.dumps(plan.peer_addresses, separators=(",", ":"))}).encode()
     authority = (
@@ -50,7 +53,7 @@ def render_files(plan: ChainPlan, keys: ChainKeys) -> Iterator[PlannedFile]:
     yield PlannedFile(f"{account}.pem.pub", keys.admin.public_pem)
     yield PlannedFile(f"{account}.public.pem", keys.admin.public_pem)
     for place, sdk in zip(plan.host_places, keys.sdk_tls, strict=True):
-        yield _binary(plan, place)
+        yield binary_file(plan, place)
         yield PlannedFile(f"{place}/start_all.sh", render("start_all.sh", {}).encode(), PROGRAM)
         yield PlannedFile(f"{place}/stop_all.sh", render("stop_all.sh", {}).encode(), PROGRAM)
         yield from (PlannedFile(f"{place}/{each.path}", each.content, each.mode) for each in authority)
@@ -59,12 +62,17 @@ def render_files(plan: ChainPlan, keys: ChainKeys) -> Iterator[PlannedFile]:
         yield PlannedFile(f"{node.place}/config.ini", render("config.ini", _config_values(plan, node)).encode())
         yield PlannedFile(f"{node.place}/config.genesis", genesis)
         yield PlannedFile(f"{node.place}/nodes.json", peers)
-        yield PlannedFile(f"{node.place}/start.sh", render("start.sh", {}).encode(), PROGRAM)
+        yield PlannedFile(f"{node.place}/start.sh", render("start.sh", START_VALUES).encode(), PROGRAM)
         yield PlannedFile(f"{node.place}/stop.sh", render("stop.sh", {}).encode(), PROGRAM)
         yield from _tls_files(f"{node.place}/conf", "ssl", keys.node_tls[node.index], keys, cert_conf)
         signing = keys.nodes[node.index]
         yield PlannedFile(f"{node.place}/conf/node.pem", signing.key, PRIVATE)
         yield PlannedFile(f"{node.place}/conf/node.nodeid", f"{signing.public}\n".encode())
+
+
+def cert_conf3() -> bytes:
+    """cert.cnf, for further certificates."""
+    return render("cert.cnf", CERT_CONF_VALUES).encode()
 
 
 def _tls_files(place: str, kind: str, pair: TlsPair, keys: ChainKeys, cert_conf: bytes) -> Iterator[PlannedFile]:
@@ -75,7 +83,8 @@ def _tls_files(place: str, kind: str, pair: TlsPair, keys: ChainKeys, cert_conf:
     yield PlannedFile(f"{place}/cert.cnf", cert_conf)
 
 
-def _binary(plan: ChainPlan, place: str) -> PlannedFile:
+def binary_file(plan: ChainPlan, place: str) -> PlannedFile:
+    """The program of a host: a copy of the binary, or the embedded engine."""
     path = f"{place}/{BINARY_NAME}"
     if plan.spec.binary is not None:
         return PlannedFile(path, plan.spec.binary, PROGRAM)
@@ -136,7 +145,7 @@ def _genesis_values(plan: ChainPlan, keys: ChainKeys) -> dict[str, object]:
         "leader_period_blocks": spec.leader_period_blocks,
         "sealers": [(keys.nodes[node.index].public, node.weight) for node in plan.nodes],
         "version": spec.version.removeprefix("v"),
-        "tx_gas_limit": spec.tx_gas_limit,
+        "tx_gas_limit": spec.gas_limit,
         "admin_account": keys.admin_address,
         "balances": sorted(spec.balances.items()),
     }

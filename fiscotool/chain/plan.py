@@ -8,10 +8,12 @@ Sources: tools/BcosAirBuilder/build_chain.sh `deploy_nodes`, `generate_config`, 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from fiscotool.chain.layout import HostGroup
+from fiscotool.chain.layout import HostGroup, PortBases
 from fiscotool.chain.model import bracketed
 from fiscotool.chain.spec import ChainSpec, check_spec
 from fiscotool.errors import UsageError
@@ -47,13 +49,18 @@ class NodePlan:
     p2p_port: int
     rpc_port: int
     web3_port: int
-    weight: int
-    byzantine: str
+    weight: int = 1
+    byzantine: str = ""
+    channel_port: int = 0
+    agency: str = "agency"
+    groups: tuple[int, ...] = (1,)
 
     @property
     def ports(self) -> tuple[tuple[str, int], ...]:
         """(role, port) of everything it will listen on; web3 is counted even where it is off, so that it can be turned on."""
-        return (("p2p", self.p2p_port), ("rpc", self.rpc_port), ("web3", self.web3_port))
+        others = (("channel", self.channel_port),) if self.channel_port else ()
+        web3 = (("web3", self.web3_port),) if self.web3_port else ()
+        return (("p2p", self.p2p_port), *others, ("rpc", self.rpc_port), *web3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +86,69 @@ def plan_chain(spec: ChainSpec) -> ChainPlan:
     if not spec.hosts:
         raise UsageError("a chain needs at least one host with one node", hint="for example -l 127.0.0.1:4")
     _check_ports(spec)
-    several = len(spec.hosts) > 1
-    seats = [(group, k) for group in spec.hosts for k in range(group.node_count)]
-    names = tuple(f"{group.address}/node{k}" if several else f"node{k}" for group, k in seats)
+    several = len({group.address for group in spec.hosts}) > 1
+    seats = tuple(_seats(spec))
+    names = tuple(f"{seat.group.address}/node{seat.number}" if several else f"node{seat.number}" for seat in seats)
     check_spec(spec, names)
-    nodes = tuple(
-        NodePlan(
-            index=index,
-            name=name,
-            host=group.address,
-            place=f"{group.address}/node{k}",
-            listen_ip=spec.listen_ip or _listen_ip(group),
-            p2p_port=spec.ports.p2p + k,
-            rpc_port=spec.ports.rpc + k,
-            web3_port=spec.ports.web3 + k,
-            weight=spec.weights[index] if spec.weights else 1,
-            byzantine=spec.byzantine.get(name, ""),
-        )
-        for index, (name, (group, k)) in enumerate(zip(names, seats, strict=True))
-    )
+    nodes = tuple(_node(spec, index, name, seat) for index, (name, seat) in enumerate(zip(names, seats, strict=True)))
+    _refuse_collisions(nodes)
     return ChainPlan(spec, nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """Where a node sits: node `number` of its host, `offset` ports above `bases`."""
+
+    group: HostGroup
+    number: int
+    bases: PortBases
+    offset: int
+
+
+def _seats(spec: ChainSpec) -> Iterator[_Seat]:
+    """Nodes are numbered per host over all its lines, and so are port offsets, which a line with ports of its own starts again at 0."""
+    numbers: Counter[str] = Counter()
+    offsets: Counter[str] = Counter()
+    for group in spec.hosts:
+        if group.ports is not None:
+            offsets[group.address] = 0
+        for _ in range(group.node_count):
+            yield _Seat(group, numbers[group.address], group.ports or spec.ports, offsets[group.address])
+            numbers[group.address] += 1
+            offsets[group.address] += 1
+
+
+def _node(spec: ChainSpec, index: int, name: str, seat: _Seat) -> NodePlan:
+    is_2 = spec.generation == 2  # noqa: PLR2004 - FISCO BCOS 2
+    group, bases = seat.group, seat.bases
+    return NodePlan(
+        index=index,
+        name=name,
+        host=group.address,
+        place=f"{group.address}/node{seat.number}",
+        listen_ip=spec.listen_ip or _listen_ip(group),
+        p2p_port=bases.p2p + seat.offset,
+        rpc_port=(bases.web3 if is_2 else bases.rpc) + seat.offset,
+        web3_port=0 if is_2 else bases.web3 + seat.offset,
+        weight=spec.weights[index] if spec.weights else 1,
+        byzantine=spec.byzantine.get(name, ""),
+        channel_port=bases.rpc + seat.offset if is_2 else 0,
+        agency=group.agency,
+        groups=group.groups,
+    )
+
+
+def _refuse_collisions(nodes: tuple[NodePlan, ...]) -> None:
+    """Lines of `-f` with ports of their own can run into each other."""
+    holders: dict[tuple[str, int], str] = {}
+    for node in nodes:
+        for role, port in node.ports:
+            if port > _PORT_LAST:
+                raise UsageError(f"{node.name}: {role} port {port} is above {_PORT_LAST}", hint="use lower first ports")
+            mine = f"{node.place}'s {role} port"
+            other = holders.setdefault((node.host, port), mine)
+            if other != mine:
+                raise UsageError(f"{node.place}: {role} port {port} is {other}, too", hint="put the ports of this host's lines further apart")
 
 
 def _listen_ip(group: HostGroup) -> str:
@@ -110,19 +160,24 @@ def _listen_ip(group: HostGroup) -> str:
 
 def _check_ports(spec: ChainSpec) -> None:
     """Every host starts again at the bases, so the host with the most nodes decides."""
-    group = max(spec.hosts, key=lambda each: each.node_count)
-    bases = sorted((("p2p", spec.ports.p2p), ("rpc", spec.ports.rpc), ("web3", spec.ports.web3)), key=lambda pair: pair[1])
+    plain = [each for each in spec.hosts if each.ports is None]
+    if not plain:
+        return
+    group = max(plain, key=lambda each: each.node_count)
+    roles = ("p2p", "channel", "rpc") if spec.generation == 2 else ("p2p", "rpc", "web3")  # noqa: PLR2004 - FISCO BCOS 2
+    bases = sorted(zip(roles, (spec.ports.p2p, spec.ports.rpc, spec.ports.web3), strict=True), key=lambda pair: pair[1])
+    remedy = ",".join(roles)
     role, highest = bases[-1]
     if highest + group.node_count - 1 > _PORT_LAST:
         fit = _PORT_LAST - highest + 1
         raise UsageError(
             f"{group.address}: {group.node_count} nodes, but only {fit} ports from {role} port {highest} to {_PORT_LAST}",
-            hint="use fewer nodes per host, or lower first ports: -p p2p,rpc,web3",
+            hint=f"use fewer nodes per host, or lower first ports: -p {remedy}",
         )
     for (low_role, low), (high_role, high) in pairwise(bases):
         if low + group.node_count > high:
             raise UsageError(
                 f"{group.address}: with {group.node_count} nodes the {low_role} ports {low} to {low + group.node_count - 1}"
                 f" run into the {high_role} ports from {high}",
-                hint=f"put the first ports at least {group.node_count} apart: -p p2p,rpc,web3",
+                hint=f"put the first ports at least {group.node_count} apart: -p {remedy}",
             )

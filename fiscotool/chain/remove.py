@@ -20,8 +20,8 @@ from fiscotool.chain.model import NODE_DIRECTORY, Chain
 from fiscotool.errors import ChainDirectoryError, EnvironmentFailure
 
 _SHOWN_MAX = 5
-_RUN_TIME_DIRECTORIES = {"data", "log", ".fiscotool"}
-_RUN_TIME_FILE = re.compile(r"nohup\.out|core(\.\d+)?")
+_RUN_TIME_DIRECTORIES = {"data", "log", "stat", ".fiscotool"}
+_RUN_TIME_FILE = re.compile(r"nohup\.out|core(\.\d+)?|\.monitor\.\d+|config\.ini\.(append_group|reset_\w+)")
 
 
 def destroy_chain(chain: Chain | Path, *, refuse_unknown: bool = False) -> tuple[Path, ...]:

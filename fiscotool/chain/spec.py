@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from fiscotool.chain.layout import HostGroup, PortBases
+from fiscotool.chain.model import Generation
 from fiscotool.errors import UsageError
 from fiscotool.pbft.rules import Quirk
 
@@ -31,9 +32,9 @@ CHECKPOINT_TIMEOUT_DEFAULT_MS = 3000
 """What the node uses where config.ini says nothing (NodeConfig.cpp)."""
 
 _IDENTIFIER = re.compile(r"[a-zA-Z0-9._-]+")
-_VERSION = re.compile(r"3\.(\d{1,2})\.(\d{1,2})")
+_VERSION = re.compile(r"([23])\.(\d{1,2})\.(\d{1,2})")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-_NEWEST = (16, 4)
+_NEWEST = {2: (11, 1), 3: (16, 4)}
 _MIN_SEAL_TIME_MS = (1, 600_000)
 _PIPELINE_FISCO_MIN_BLOCKS = 50
 _CHECKPOINT_TIMEOUT_MIN_MS = 3000
@@ -49,7 +50,8 @@ class ChainSpec:
 
     `weights` is empty (all 1) or one per node, in the order of the layout; `byzantine` maps node names (node3, or 10.0.0.1/node3 where
     there are several hosts) to a mode; `quirks` are names of `pbft.rules.Quirk` or WIRE_QUIRKS; `balances` maps addresses to wei in
-    block 0 of the embedded engine. `listen_ip` empty means: a loopback host's own address, every interface on other hosts.
+    block 0 of the embedded engine; `sm_crypto` is national cryptography, which only the official script can provide. `listen_ip` empty
+    means: a loopback host's own address, every interface on other hosts. `tx_gas_limit` None means build_chain.sh's.
     """
 
     hosts: tuple[HostGroup, ...]
@@ -68,12 +70,30 @@ class ChainSpec:
     min_seal_time_ms: int = 500
     pipeline_blocks: int = PIPELINE_DEFAULT_BLOCKS
     checkpoint_timeout_ms: int = CHECKPOINT_TIMEOUT_DEFAULT_MS
-    tx_gas_limit: int = 3_000_000_000
+    tx_gas_limit: int | None = None
     log_level: str = "info"
     weights: tuple[int, ...] = ()
     byzantine: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     quirks: tuple[str, ...] = ()
     balances: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    sm_crypto: bool = False
+
+    @property
+    def generation(self) -> Generation:
+        """2 or 3, by the version."""
+        return 2 if self.version.removeprefix("v").startswith("2.") else 3
+
+    @property
+    def gas_limit(self) -> int:
+        """`tx_gas_limit`, or what build_chain.sh of the generation writes."""
+        if self.tx_gas_limit is not None:
+            return self.tx_gas_limit
+        return 300_000_000 if self.generation == 2 else 3_000_000_000  # noqa: PLR2004 - FISCO BCOS 2
+
+    @property
+    def rsa_channel(self) -> bool:
+        """Whether SDKs of a 2.x chain show RSA certificates: since 2.9.0 (build_chain.sh `main`)."""
+        return version_key(self.version) >= (2, 9, 0)
 
     @property
     def node_count(self) -> int:
@@ -82,15 +102,20 @@ class ChainSpec:
 
 
 def parse_version(text: str) -> str:
-    """`-v 3.16.0` or `-v v3.16.0` as the genesis file wants it. Raises UsageError."""
+    """`-v 3.16.0` or `-v v2.9.1` as the chain's files want it. Raises UsageError."""
     version = text.strip().removeprefix("v")
     match = _VERSION.fullmatch(version)
-    hint = "for example -v v3.16.0; versions 3.0.0 to 3.16.4 are known"
+    hint = "for example -v v3.16.0 or -v 2.9.1; versions 3.0.0 to 3.16.4 and 2.0.0 to 2.11.1 are known"
     if match is None:
-        raise UsageError(f"-v {text!r} is not a version of FISCO BCOS 3", hint=hint)
-    if (int(match[1]), int(match[2])) > _NEWEST:
+        raise UsageError(f"-v {text!r} is not a version of FISCO BCOS 2 or 3", hint=hint)
+    if (int(match[2]), int(match[3])) > _NEWEST[int(match[1])]:
         raise UsageError(f"-v {text!r} is newer than any version this tool knows", hint=hint)
     return version
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """A version for comparing: "3.10.0" is newer than "3.9.0"."""
+    return tuple(int(part) for part in version.removeprefix("v").split("."))
 
 
 def parse_pairs(option: str, entries: Iterable[str], *, example: str) -> dict[str, str]:
@@ -124,12 +149,14 @@ def parse_funds(entries: Iterable[str]) -> dict[str, int]:
 
 def check_spec(spec: ChainSpec, node_names: tuple[str, ...]) -> None:
     """Raise UsageError for the first thing in `spec` that no node would run with. `node_names` are the names planned for it."""
+    parse_version(spec.version)
+    if spec.generation == 2:  # noqa: PLR2004 - FISCO BCOS 2
+        _check_generation_2(spec)
     for option, text in (("-I (chain id)", spec.chain_id), ("-g (group id)", spec.group_id)):
         if not _IDENTIFIER.fullmatch(text):
             raise UsageError(
                 f"{option}: {text!r} may only hold letters, digits, dot, dash and underscore", hint="for example -I chain0 -g group0"
             )
-    parse_version(spec.version)
     _check_ranges(spec)
     if spec.weights and len(spec.weights) != len(node_names):
         raise UsageError(
@@ -149,11 +176,32 @@ def check_spec(spec: ChainSpec, node_names: tuple[str, ...]) -> None:
     _check_engine(spec)
 
 
+def _check_generation_2(spec: ChainSpec) -> None:
+    """What FISCO BCOS 2 has not, or has otherwise."""
+    if spec.engine == "embedded":
+        raise UsageError(
+            f"version {spec.version}: the embedded engine is FISCO BCOS 3 only", hint="give a 2.x binary with -e, or leave -v out"
+        )
+    for option, text in (("-I (chain id)", spec.chain_id), ("-g (group id)", spec.group_id)):
+        if not text.isascii() or not text.isdigit() or int(text) < 1:
+            raise UsageError(f"{option}: in FISCO BCOS 2 it is a number from 1, not {text!r}", hint="for example -I 1 -g 1")
+    fixed = {
+        "--rpc-tls": spec.rpc_tls,
+        "--leader-period": spec.leader_period_blocks != 1,
+        "--pipeline": spec.pipeline_blocks != PIPELINE_DEFAULT_BLOCKS,
+        "weights": any(weight != 1 for weight in spec.weights),
+        "checkpoint_timeout": spec.checkpoint_timeout_ms != CHECKPOINT_TIMEOUT_DEFAULT_MS,
+    }
+    for option, is_given in fixed.items():
+        if is_given:
+            raise UsageError(f"{option} is for FISCO BCOS 3: 2.x has no such setting", hint=f"drop {option}")
+
+
 def _check_ranges(spec: ChainSpec) -> None:
     _between("block_tx_count_limit", spec.block_tx_count_limit, 1, _INT64_MAX)
     _between("leader_period", spec.leader_period_blocks, 1, _INT64_MAX)
     _between("min_seal_time (ms)", spec.min_seal_time_ms, *_MIN_SEAL_TIME_MS)
-    _between("gas_limit", spec.tx_gas_limit, _GAS_LIMIT_MIN + 1, _INT64_MAX)
+    _between("gas_limit", spec.gas_limit, _GAS_LIMIT_MIN + 1, _INT64_MAX)
     _between("web3 chain id", spec.web3_chain_id, 0, _UINT32_MAX)
     if spec.log_level not in {"trace", "debug", "info", "warning", "error", "fatal"}:
         raise UsageError(f"log level {spec.log_level!r} is not known", hint="one of trace, debug, info, warning, error, fatal")

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     import jinja2
 
 FLAVOUR = "air"
-"""Directory of nodes_template/ with the files of a FISCO BCOS 3 Air chain."""
+"""Directory of nodes_template/ with the files of a FISCO BCOS 3 Air chain; v2/ has those of FISCO BCOS 2 that differ."""
 
 
-def shipped_template(name: str) -> Traversable:
-    """The template `name` of FLAVOUR."""
-    return _shipped(("nodes_template", FLAVOUR, name), ("nodes_template", FLAVOUR, name))
+def shipped_template(name: str, flavour: str = FLAVOUR) -> Traversable:
+    """The template `name`, which may hold slashes, of `flavour`."""
+    parts = ("nodes_template", flavour, *name.split("/"))
+    return _shipped(parts, parts)
 
 
 def shipped_wrapper() -> Traversable:
@@ -59,11 +60,11 @@ def _environment() -> jinja2.Environment:
 
 
 @functools.cache
-def _template(name: str) -> jinja2.Template:
-    text = shipped_template(name).read_text(encoding="utf-8")
+def _template(name: str, flavour: str) -> jinja2.Template:
+    text = shipped_template(name, flavour).read_text(encoding="utf-8")
     return _environment().from_string(text)
 
 
-def render(name: str, values: Mapping[str, object]) -> str:
+def render(name: str, values: Mapping[str, object], flavour: str = FLAVOUR) -> str:
     """The file `name` of the template directory with `values` filled in."""
-    return _template(name).render(values)
+    return _template(name, flavour).render(values)

@@ -168,7 +168,7 @@ def _edit_node(plan: ChainPlan, node: NodePlan, target: Path) -> None:
         ("web3", "chain_id"): str(spec.web3_chain_id),
         ("consensus", "block_tx_count_limit"): str(spec.block_tx_count_limit),
         ("consensus", "leader_period"): str(spec.leader_period_blocks),
-        ("tx", "gas_limit"): str(spec.tx_gas_limit),
+        ("tx", "gas_limit"): str(spec.gas_limit),
     }
     for each in plan.nodes:
         node_id = (target / each.place / "conf/node.nodeid").read_text(encoding="utf-8").strip()

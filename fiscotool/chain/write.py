@@ -14,7 +14,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -154,9 +154,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _make(plan: ChainPlan, target: Path, report: Report, now: Callable[[], datetime]) -> None:
-    from fiscotool.chain.certs import make_keys
-
-    # One step for the authority, one for each certificate, one for the files.
+    # One step for the authorities, one for each certificate, one for the files.
     total = 1 + len(plan.nodes) + len(plan.host_places) + 1
     done = 0
 
@@ -165,12 +163,24 @@ def _make(plan: ChainPlan, target: Path, report: Report, now: Callable[[], datet
         done += 1
         report(Progress(done, total, what))
 
-    keys = make_keys(len(plan.nodes), len(plan.host_places), now=now(), report=made)
-    for file in render_files(plan, keys):
+    for file in _files(plan, now(), made):
         path = target / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_file(path, file)
+        write_file(path, file)
     made("files")
+
+
+def _files(plan: ChainPlan, now: datetime, made: Callable[[str], None]) -> Iterator[PlannedFile]:
+    if plan.spec.generation == 2:  # noqa: PLR2004 - FISCO BCOS 2
+        from fiscotool.chain.certs2 import WantedNode, make_keys2
+        from fiscotool.chain.files2 import render_files2, sdk_agencies
+
+        wanted = [WantedNode(node.place.rpartition("/")[2], node.agency) for node in plan.nodes]
+        keys2 = make_keys2(wanted, sdk_agencies(plan), rsa_channel=plan.spec.rsa_channel, now=now, report=made)
+        return render_files2(plan, keys2, timestamp_ms=round(now.timestamp() * 1000))
+    from fiscotool.chain.certs import make_keys
+
+    return render_files(plan, make_keys(len(plan.nodes), len(plan.host_places), now=now, report=made))
 
 
 def _write_manifest(plan: ChainPlan, target: Path, now: Callable[[], datetime]) -> None:
@@ -187,10 +197,11 @@ def _write_manifest(plan: ChainPlan, target: Path, now: Callable[[], datetime]) 
         byzantine=dict(plan.spec.byzantine),
         quirks=plan.spec.quirks,
     )
-    _write_file(target / MANIFEST_NAME, PlannedFile(MANIFEST_NAME, manifest.to_json().encode()))
+    write_file(target / MANIFEST_NAME, PlannedFile(MANIFEST_NAME, manifest.to_json().encode()))
 
 
-def _write_file(path: Path, file: PlannedFile) -> None:
+def write_file(path: Path, file: PlannedFile) -> None:
+    """Write a file that does not exist yet, never readable by others before its mode is set."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
     with os.fdopen(descriptor, "wb") as target:
         if isinstance(file.content, bytes):

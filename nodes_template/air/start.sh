@@ -1,6 +1,8 @@
 #!/bin/bash
 # Starts the node of this directory, unless it runs already. Its output goes to nohup.out.
+<%- if generation == 3 %>
 # Like the script of the same name that build_chain.sh writes, this one ends with status 0 whatever happens: read its last line.
+<%- endif %>
 
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
 home=$PWD
@@ -33,21 +35,25 @@ node_pid() {
 
 pid=$(node_pid)
 if [[ -n $pid ]]; then
+<%- if generation == 3 %>
     # The node reads nodes.json and the certificate lists again on the first signal, the log level on the second.
     kill -USR1 "$pid"
     sleep 0.2
     kill -USR2 "$pid"
     sleep 0.2
+<%- endif %>
     echo " $node is running, pid is $pid."
     exit 0
 fi
 
+<%- if generation == 3 %>
 export RUST_LOG=bcos_wasm=error
+<%- endif %>
 ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)" 2>/dev/null
 # What earlier runs left in nohup.out must not be taken for this one's success.
 before=0
 [[ -f nohup.out ]] && before=$(wc -c <nohup.out)
-nohup "$program" -c config.ini -g config.genesis >>nohup.out 2>&1 </dev/null &
+nohup "$program" << arguments >> >>nohup.out 2>&1 </dev/null &
 
 sleep 1
 for _ in 1 2 3 4 5; do
@@ -60,4 +66,4 @@ for _ in 1 2 3 4 5; do
 done
 echo -e "\033[31m  Exceed waiting time. Please try again to start $node \033[0m"
 tail -n 20 nohup.out
-exit 0
+exit << 0 if generation == 3 else 1 >>
