@@ -23,8 +23,9 @@ AGREEMENT: Final = Invariant(
     "One block hash per height",
     "每个高度只有一个区块哈希",
     "For every height, all nodes that ever told a block there, at any time and in any life, told the same block hash; and every "
-    "hash a node named as its latest is the hash of a block of that one chain.",
-    "对每个高度，所有曾给出该高度区块的节点（任何时刻、任何一次进程生命期）给出的区块哈希都相同；节点报告的最新哈希都属于这条唯一的链。",
+    "hash a node named as its latest is the hash of a block of that one chain, at most 3 from the height it named with it.",
+    "对每个高度，所有曾给出该高度区块的节点（任何时刻、任何一次进程生命期）给出的区块哈希都相同；节点报告的最新哈希都属于这条唯一的链，"
+    "且与同时报告的高度相差不超过 3。",
     "OSDI'99 4.5.1; bcos-pbft PBFTCache::checkAndCommitStableCheckPoint",
 )
 
@@ -91,7 +92,7 @@ def _report_fork(exam: Examination, number: int, told: dict[str, list[BlockSeen]
 
 def _check_sampled_hashes(exam: Examination, facts: Facts) -> None:
     """A hash a node named as its latest must be on the chain, at about the height it named."""
-    on_chain = {block.block_hash for blocks in facts.told_at.values() for block in blocks}
+    on_chain = {block.block_hash: number for number, blocks in facts.told_at.items() for block in blocks}
     reported: set[tuple[str, str]] = set()
     for samples in facts.samples_of.values():
         for sample in samples:
@@ -103,15 +104,20 @@ def _check_sampled_hashes(exam: Examination, facts: Facts) -> None:
             if not all(number in facts.chain for number in around):
                 continue
             exam.checked_count += 1
-            if sample.block_hash in on_chain or (sample.node, sample.block_hash) in reported:
+            number = on_chain.get(sample.block_hash)
+            # A height of another question than the hash may be of quite another moment.
+            is_far = number is not None and sample.consensus_height is not None and abs(number - height) > _TORN_BLOCKS
+            if (number is not None and not is_far) or (sample.node, sample.block_hash) in reported:
                 continue
+            which, which_zh = ("no block told has that hash", "但没有任何区块具有该哈希")
+            if number is not None:
+                which, which_zh = (f"that is block {number}", f"而那是区块 {number}")
             reported.add((sample.node, sample.block_hash))
             exam.breach(
                 evidence(
                     Words(
-                        f"{sample.node} named {_short(sample.block_hash)} as its latest block at height {height}; no block told "
-                        f"has that hash.",
-                        f"{sample.node} 在高度 {height} 报告最新哈希为 {_short(sample.block_hash)}，但没有任何区块具有该哈希。",
+                        f"{sample.node} named {_short(sample.block_hash)} as its latest block at height {height}; {which}.",
+                        f"{sample.node} 在高度 {height} 报告最新哈希为 {_short(sample.block_hash)}，{which_zh}。",
                     ),
                     node=sample.node,
                     height=height,

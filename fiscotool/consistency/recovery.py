@@ -247,7 +247,7 @@ def check_view_convergence(facts: Facts) -> Finding:
 
 
 def _longest_behind_s(facts: Facts, progress: Progress, fault: FaultSeen, allowed_s: float) -> float | None:
-    """How long the healed node was behind all others; 0 once it was seen not to be; None if that cannot be told."""
+    """How long the healed node was certainly behind all others, or when it was first seen not to be; None if that cannot be told."""
     healed_s = fault.healed_s or 0.0
     own = [s for s in facts.samples_of.get(fault.node, ()) if s.sent_s >= healed_s and s.view is not None]
     others = [name for name in facts.weights_by_name(facts.height_shown_by(healed_s)) if name != fault.node and name in facts.lives]
@@ -255,6 +255,7 @@ def _longest_behind_s(facts: Facts, progress: Progress, fault: FaultSeen, allowe
     if not own or not others:
         return None
     times = {name: [at_s for at_s, _ in told] for name, told in floors.items()}
+    last_behind_s = healed_s
     for sample in own:
         seen = []
         for name in others:
@@ -262,11 +263,14 @@ def _longest_behind_s(facts: Facts, progress: Progress, fault: FaultSeen, allowe
             if at:
                 seen.append(floors[name][at - 1][1])
         if len(seen) == len(others) and (sample.view or 0) >= min(seen):
-            return sample.got_s - healed_s if sample.got_s - healed_s <= allowed_s else 0.0
+            if sample.got_s - healed_s <= allowed_s:
+                return sample.got_s - healed_s
+            break
+        last_behind_s = sample.sent_s
     to_s = healed_s + allowed_s
     if to_s > facts.end_s or progress.steadiness.pending_from(healed_s + _READY_S, to_s) != healed_s + _READY_S:
         return None
     steady = progress.steadiness.steady_nodes(healed_s + _READY_S, to_s)
     if fault.node not in steady or not all(name in steady for name in others):
         return None
-    return own[-1].got_s - healed_s
+    return last_behind_s - healed_s
