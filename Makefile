@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 k ?=
+# A file's tests share a chain, so they stay together; in the order of the directories, so that the long ones do not come last.
+SPREAD := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-fast lint fmt types tidy golden proto bench docs clean sync
 
@@ -31,10 +33,10 @@ demo: $(STAMP) ## the main job: deploy 4 nodes, kill the leader, recover, judge,
 test: $(DEV_STAMP) ## everything: lint, types, import contracts, tidy rules, all tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/system_packages.sh
 	$(MAKE) --no-print-directory lint types
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(if $(k),-k '$(k)')
+	$(BIN)/python -m pytest $(SPREAD) $(if $(k),-k '$(k)')
 
 test-fast: $(DEV_STAMP) ## tests without processes (k=... filters)
-	$(BIN)/python -m pytest -n 2 -m 'not devnet and not browser and not slow' $(if $(k),-k '$(k)')
+	$(BIN)/python -m pytest $(SPREAD) -m 'not devnet and not browser and not slow' $(if $(k),-k '$(k)')
 
 lint: $(DEV_STAMP) ## ruff, formatting, import contracts
 	$(BIN)/ruff check .

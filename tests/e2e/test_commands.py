@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.user import User, chain_of, wait_until
 
-pytestmark = [pytest.mark.devnet, pytest.mark.xdist_group("e2e-commands")]
+pytestmark = [pytest.mark.devnet]
 
 QUIET = {"node0", "node1", "node2", "node3"}
 

@@ -1,0 +1,44 @@
+"""Two Byzantine nodes of four are too many: the chain forks, and the verdict is no, with node, height and evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.user import chain_of, wait_until
+from tests.e2e.verdicts import QUICK, heights, observed_under_load, violated
+
+pytestmark = [pytest.mark.devnet]
+
+
+@pytest.mark.parametrize(
+    ("mode", "rules"),
+    [
+        pytest.param("equivocate", {"agreement", "one-signature"}, id="equivocate"),
+        pytest.param("forge-block", {"agreement", "certificate"}, id="forge-block"),
+    ],
+)
+def test_two_byzantine_nodes_are_too_many_and_the_verdict_is_no(tmp_path: Path, mode: str, rules: set[str]) -> None:
+    liars, honest = ("node0", "node1"), ("node2", "node3")
+    with chain_of(tmp_path, *(f"--byzantine={name}={mode}" for name in liars), *QUICK, whole=False) as user:
+        wait_until(lambda: all(user.status()[name]["timeout"] is False for name in honest), within_s=20, what="the honest nodes are ready")
+
+        def differ() -> bool:
+            top = min(heights(user, "node0", "node1", *honest))
+            told = [[user.run("query", "block", number, "--node", name, "--json").json["block_hash"] for name in ("node0", *honest)]
+                    for number in range(max(1, top - 1), top + 1)]  # fmt: skip
+            return top > 0 and any(len(set(hashes)) > 1 for hashes in told)
+
+        path = observed_under_load(user, until=differ, count=200)
+        done = user.run("check", path.name, "--json", code=1)
+        evidence = violated(done)
+        assert set(evidence) >= rules
+        for rule in rules:
+            assert evidence[rule][0]["height"] > 0
+            assert any(name in evidence[rule][0]["text"] for name in (*liars, *honest))
+        text = user.run("check", path.name, code=1).out
+        assert text.startswith("✘ violated\n")
+        assert "more than f, nothing is promised" in text
+        user.run("report", path.name, "--out", "paper", code=1)
+        assert "failure" in (user.place / "paper" / "junit.xml").read_text(encoding="utf-8")
