@@ -54,3 +54,27 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
             hint="they must belong to each other; copy the sdk directory again",
         ) from problem
     return context
+
+
+@functools.lru_cache(maxsize=32)
+def channel_context(files: TlsFiles) -> ssl.SSLContext:
+    """As client_context, for the channel port of 2.x: TLS 1.2 at most, and the curve secp256k1 where the certificate is of it.
+
+    Without that curve a client finds no cipher in common with such a node (spec 2.x 2.4).
+    """
+    context = client_context.__wrapped__(files)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    if _is_secp256k1(files.certificate):
+        context.set_ecdh_curve("secp256k1")
+    return context
+
+
+def _is_secp256k1(path: Path) -> bool:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    try:
+        key = x509.load_pem_x509_certificate(path.read_bytes()).public_key()
+    except ValueError as problem:
+        raise EnvironmentFailure(f"{path} is no usable certificate: {problem}", hint="copy the sdk directory again") from problem
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256k1"

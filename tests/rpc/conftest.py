@@ -16,10 +16,10 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def make_sdk(directory: Path, ca_name: str) -> Path:
-    """ca.crt, sdk.crt, sdk.key, node.crt, node.key in `directory`."""
+def make_sdk(directory: Path, ca_name: str, curve: ec.EllipticCurve | None = None) -> Path:
+    """ca.crt, sdk.crt, sdk.key, node.crt, node.key in `directory`; on secp256r1 unless another `curve` is given."""
     now = dt.datetime.now(dt.UTC)
-    keys = {who: ec.generate_private_key(ec.SECP256R1()) for who in ("ca", "sdk", "node")}
+    keys = {who: ec.generate_private_key(curve or ec.SECP256R1()) for who in ("ca", "sdk", "node")}
     for who, key in keys.items():
         builder = x509.CertificateBuilder(
             issuer_name=_name(ca_name),
@@ -47,3 +47,9 @@ def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def other_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_sdk(tmp_path_factory.mktemp("other"), "FISCO-BCOS-other")
+
+
+@pytest.fixture(scope="session")
+def old_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As build_chain.sh of 2.x makes them with -R, or before 2.9.0."""
+    return make_sdk(tmp_path_factory.mktemp("old"), "FISCO-BCOS-old", ec.SECP256K1())
