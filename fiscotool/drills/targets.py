@@ -52,7 +52,7 @@ class LocalTarget:
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
         self.names = tuple(node.name for node in chain.nodes)
-        self._homes = {node.name: node for node in chain.nodes}
+        self.homes = {node.name: node for node in chain.nodes}
         self._clients = {node.name: client_for(node, group=chain.group_id, timeout_s=LOOK_TIMEOUT_S) for node in chain.nodes}
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(chain.nodes)), thread_name_prefix="look")
 
@@ -68,16 +68,16 @@ class LocalTarget:
 
     def state_of(self, name: str) -> str:
         """running, paused or stopped, from the process table."""
-        return state_of(self._homes[name]).state
+        return state_of(self.homes[name]).state
 
     def incarnation_of(self, name: str) -> Incarnation | None:
         """Pid and start time of the node's process."""
-        identity = find(self._homes[name])
+        identity = find(self.homes[name])
         return Incarnation(identity.pid, identity.started) if identity is not None else None
 
     def start(self, name: str) -> None:
         """Start it and wait until its RPC answers."""
-        control.start([self._homes[name]], wait_s=START_WITHIN_S)
+        control.start([self.homes[name]], wait_s=START_WITHIN_S)
 
     def stop(self, name: str) -> None:
         """SIGTERM, and wait until it is gone."""
@@ -96,7 +96,7 @@ class LocalTarget:
         self._act(control.resume, name)
 
     def _act(self, act: Callable[[Iterable[NodeHome]], object], name: str) -> None:
-        act([self._homes[name]])
+        act([self.homes[name]])
 
 
 def names_by_index(chain: Chain, looks: dict[str, Look]) -> dict[int, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.user import chain_of, wait_until
-from tests.e2e.verdicts import QUICK, heights, observed_under_load
+from tests.e2e.verdicts import QUICK, observed_under_load
 
 pytestmark = [pytest.mark.devnet]
 
@@ -18,8 +18,8 @@ MODES = ("equivocate", "forge-block", "double-sign", "drop-commits", "lie-height
 def test_one_byzantine_node_is_borne_and_named(tmp_path: Path, mode: str) -> None:
     honest = ("node0", "node1", "node2")
     with chain_of(tmp_path, "--byzantine", f"node3={mode}", *QUICK, whole=False) as user:
-        wait_until(lambda: all(user.status()[name]["timeout"] is False for name in honest), within_s=20, what="the honest nodes are ready")
-        path = observed_under_load(user, until=lambda: min(heights(user, *honest)) >= 8)
+        wait_until(lambda: user.is_ready(*honest), within_s=20, what="the honest nodes are ready")
+        path = observed_under_load(user, until=lambda: min(user.heights(*honest)) >= 8)
         done = user.run("check", path.name)
         assert "✔ holds" in done.out
         assert f"Byzantine: node3 ({mode}); within f, the others are judged" in done.out

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.user import chain_of, wait_until
-from tests.e2e.verdicts import QUICK, heights, observed_under_load, violated
+from tests.e2e.verdicts import QUICK, observed_under_load, violated
 
 pytestmark = [pytest.mark.devnet]
 
@@ -22,13 +22,13 @@ pytestmark = [pytest.mark.devnet]
 def test_two_byzantine_nodes_are_too_many_and_the_verdict_is_no(tmp_path: Path, mode: str, rules: set[str]) -> None:
     liars, honest = ("node0", "node1"), ("node2", "node3")
     with chain_of(tmp_path, *(f"--byzantine={name}={mode}" for name in liars), *QUICK, whole=False) as user:
-        wait_until(lambda: all(user.status()[name]["timeout"] is False for name in honest), within_s=20, what="the honest nodes are ready")
+        wait_until(lambda: user.is_ready(*honest), within_s=20, what="the honest nodes are ready")
 
         def differ() -> bool:
-            top = min(heights(user, "node0", "node1", *honest))
-            told = [[user.run("query", "block", number, "--node", name, "--json").json["block_hash"] for name in ("node0", *honest)]
-                    for number in range(max(1, top - 1), top + 1)]  # fmt: skip
-            return top > 0 and any(len(set(hashes)) > 1 for hashes in told)
+            top = min(user.heights())
+            return any(
+                len({user.block_hash(name, number) for name in ("node0", *honest)}) > 1 for number in range(max(1, top - 1), top + 1)
+            )
 
         path = observed_under_load(user, until=differ, count=200)
         done = user.run("check", path.name, "--json", code=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -14,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fiscotool.chain.read import read_chain
+from fiscotool.drills.run import has_recovered
+from fiscotool.drills.targets import LocalTarget, client_for
 from tests.support.ports import free_ports
 
 FISCOTOOL = [sys.executable, "-m", "fiscotool"]
@@ -101,13 +105,31 @@ class User:
     def states(self) -> dict[str, str]:
         return {name: row["state"] for name, row in self.status().items()}
 
-    def is_whole(self) -> bool:
-        """All nodes run, in one view, at one height, none in timeout."""
-        rows = self.status().values()
-        return all(row["timeout"] is False for row in rows) and len({(row["view"], row["height"]) for row in rows}) == 1
+    @functools.cached_property
+    def target(self) -> LocalTarget:
+        """The chain in `nodes`, looked at without starting a process: for conditions that are polled."""
+        return LocalTarget(read_chain(self.place / "nodes"))
+
+    def heights(self, *names: str) -> list[int]:
+        """Heights of these nodes (none named: all); -1 where one does not answer."""
+        looks = self.target.look()
+        return [-1 if (height := looks[name].height) is None else height for name in names or looks]
+
+    def block_hash(self, node: str, number: int) -> str:
+        with client_for(self.target.homes[node], group=self.target.chain.group_id) as client:
+            return str(client.block_hash(number))
+
+    def is_ready(self, *names: str) -> bool:
+        """Whether these nodes are in a view, not in timeout."""
+        looks = self.target.look()
+        return all(looks[name].timeout is False for name in names)
 
     def await_whole(self, within_s: float = 40.0) -> None:
-        wait_until(self.is_whole, within_s=within_s, what="the nodes come together", every_s=0.2)
+        wait_until(lambda: has_recovered(self.target.look()), within_s=within_s, what="the nodes come together", every_s=0.1)
+
+    def close(self) -> None:
+        if "target" in self.__dict__:
+            self.target.close()
 
     def deploy_and_start(self, *options: object) -> None:
         self.run("deploy", "-l", "127.0.0.1:4", *options)
@@ -125,6 +147,7 @@ def chain_of(place: Path, *options: object, whole: bool = True) -> Iterator[User
         yield user
     finally:
         user.run("kill", "--all", code=None)
+        user.close()
 
 
 def wait_until(condition: Callable[[], Any], *, within_s: float, what: str, every_s: float = 0.05) -> None:

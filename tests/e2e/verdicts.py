@@ -18,17 +18,12 @@ def observed_under_load(user: User, *, until: Callable[[], bool], count: int = 2
     with user.typing("observe", "--out", path.name, "--every", "100ms") as observer:
         wait_until(path.exists, within_s=10, what="the recording begins")
         with user.typing("send", "--count", count, "--rate", 10, "--within", 10) as sender:
-            wait_until(until, within_s=within_s, what="what the load is for", every_s=0.3)
+            wait_until(until, within_s=within_s, what="what the load is for", every_s=0.1)
             sender.terminate()
             sender.communicate(timeout=30)
         observer.terminate()
         observer.communicate(timeout=30)
     return path
-
-
-def heights(user: User, *names: str) -> list[int]:
-    rows = user.status()
-    return [rows[name]["height"] or 0 for name in names]
 
 
 def violated(done: Done) -> dict[str, list[dict[str, Any]]]:
