@@ -4,69 +4,120 @@
     --engine fisco      a binary given with -e, or one in the cache, else an error
     --engine embedded   the embedded engine
 
-The cache is `$FISCOTOOL_CACHE`, or `$XDG_CACHE_HOME/fiscotool`, or `~/.cache/fiscotool`; a binary lies in it as `<version>/fisco-bcos`
-(v3.16.0/fisco-bcos) or as `fisco-bcos` for any version.
+A binary that the user names with -e is the user's; one of the cache (`chain.binaries`) is used only while it still has the checksum it
+was put there with.
 
-Sources: spec 3.x 4.1 (-e, -v), 0 (`fisco-bcos -v`).
+Sources: spec 3.x 4.1 (-e, -v), 0 (`fisco-bcos -v`); spec 2.x 4.1 (-e wants `FISCO-BCOS`, a version not below -v).
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fiscotool.chain.binaries import BinaryCache, cache_directory
 from fiscotool.chain.command import run_command
-from fiscotool.chain.model import BINARY_NAME
+from fiscotool.chain.spec import VERSION_DEFAULT, parse_version, version_key
 from fiscotool.errors import EnvironmentFailure, UsageError
 
 EngineChoice = Literal["auto", "fisco", "embedded"]
 
 _VERSION_S = 10.0
+_VERSION = re.compile(r"(?<![\d.])([23]\.\d{1,2}\.\d{1,2})(?![\d.])")
+_GENERATION = re.compile(r"[vV]?([23])(\.x)?")
 
 
 @dataclass(frozen=True, slots=True)
 class EngineDecision:
-    """The engine to deploy with. `binary` is set exactly for engine fisco; `why` is a sentence for the user."""
+    """The engine to deploy with. `binary` is set exactly for engine fisco; `why` is a sentence for the user.
+
+    `version` is the chain's: the one asked for, or the one that suits the binary.
+    """
 
     engine: Literal["embedded", "fisco"]
     binary: Path | None
     why: str
+    version: str = VERSION_DEFAULT
 
 
-def cache_directory(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where binaries and the official script are kept between runs."""
-    own = environ.get("FISCOTOOL_CACHE")
-    if own:
-        return Path(own)
-    base = environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "fiscotool"
+def choose_engine(
+    choice: EngineChoice, *, binary: Path | None, version: str | None, environ: Mapping[str, str] = os.environ
+) -> EngineDecision:
+    """Decide by `--engine`, `-e`, `-v` and the cache. `version` is like 3.16.0 or v2.9.1, a generation (2.x, 3.x), or None.
 
-
-def choose_engine(choice: EngineChoice, *, binary: Path | None, version: str, environ: Mapping[str, str] = os.environ) -> EngineDecision:
-    """Decide by `--engine`, `-e` and the cache. `version` is like 3.16.0.
-
-    Raises UsageError for -e with the embedded engine, EnvironmentFailure for a binary that is missing, cannot be run, or is not had.
+    Raises UsageError for -e with the embedded engine and for a version the binary cannot have, EnvironmentFailure for a binary that is
+    missing, cannot be run, or is not had.
     """
+    wanted, generation = _wish(version)
     if choice == "embedded":
         if binary is not None:
             raise UsageError("--engine embedded runs no fisco-bcos binary, and -e gives one", hint="drop -e, or use --engine fisco")
-        return EngineDecision("embedded", None, "engine: embedded, as asked (--engine embedded)")
+        return EngineDecision("embedded", None, "engine: embedded, as asked (--engine embedded)", _embedded_version(wanted, generation))
     if binary is not None:
         told = probe_binary(binary)
-        return EngineDecision("fisco", binary.absolute(), f"engine: the real node, {binary} ({told})")
-    cached = _cached(version, environ)
-    if cached is not None:
-        told = probe_binary(cached)
-        return EngineDecision("fisco", cached, f"engine: the real node from the cache, {cached} ({told})")
-    if choice == "fisco":
+        found = binary_version(told)
+        return EngineDecision(
+            "fisco", binary.absolute(), f"engine: the real node, {binary} ({told})", _suitable(wanted, generation, found, binary)
+        )
+    cache = BinaryCache(environ)
+    entry = cache.find(wanted) if wanted else cache.newest(generation) if generation else cache.find(VERSION_DEFAULT) or cache.newest(3)
+    if entry is not None:
+        entry.require_unchanged()
+        told = probe_binary(entry.path)
+        chosen = _suitable(wanted, generation, binary_version(told), entry.path)
+        return EngineDecision("fisco", entry.path, f"engine: the real node from the cache, {entry.path} ({told})", chosen)
+    if choice == "fisco" or generation == 2:  # noqa: PLR2004 - FISCO BCOS 2, which the embedded engine is not
         raise EnvironmentFailure(
             f"no fisco-bcos binary: none was given with -e, and there is none in {cache_directory(environ)}",
-            hint=f"give one with -e, or put one at {cache_directory(environ) / f'v{version}' / BINARY_NAME}; or use --engine embedded",
+            hint="give one with -e, or get one: fiscotool binary fetch VERSION, fiscotool binary add PATH; or use --engine embedded",
         )
-    return EngineDecision("embedded", None, "engine: embedded, because no fisco-bcos binary was given (-e) or found in the cache")
+    why = "engine: embedded, because no fisco-bcos binary was given (-e) or found in the cache"
+    return EngineDecision("embedded", None, why, _embedded_version(wanted, generation))
+
+
+def _wish(version: str | None) -> tuple[str | None, int | None]:
+    """The version asked for, if any, and the generation, if any."""
+    if version is None:
+        return None, None
+    match = _GENERATION.fullmatch(version.strip())
+    if match:
+        return None, int(match[1])
+    wanted = parse_version(version)
+    return wanted, int(wanted[0])
+
+
+def _embedded_version(wanted: str | None, generation: int | None) -> str:
+    if generation == 2:  # noqa: PLR2004 - FISCO BCOS 2
+        raise UsageError("the embedded engine is FISCO BCOS 3 only", hint="give a 2.x binary with -e, or leave -v out")
+    return wanted or VERSION_DEFAULT
+
+
+def _suitable(wanted: str | None, generation: int | None, found: str | None, binary: Path) -> str:
+    """The chain's version for a binary of version `found`. Raises UsageError for one the binary would refuse at its start."""
+    if found is None:
+        return wanted or VERSION_DEFAULT
+    if generation is not None and generation != int(found[0]):
+        raise UsageError(
+            f"-v asks for FISCO BCOS {generation}, and {binary} is version {found}", hint="leave -v out, or give another binary"
+        )
+    if wanted is None:
+        older_first = sorted((found, VERSION_DEFAULT), key=version_key)
+        return found if found.startswith("2.") else older_first[0]
+    if version_key(wanted) > version_key(found):
+        raise UsageError(
+            f"-v {wanted} is newer than {binary}, which is {found}: its nodes would not start", hint=f"use -v {found} or a newer binary"
+        )
+    return wanted
+
+
+def binary_version(told: str) -> str | None:
+    """The version in what `fisco-bcos -v` says, like 3.16.4; None where it says none that is known."""
+    match = _VERSION.search(told)
+    return match[1] if match else None
 
 
 def probe_binary(binary: Path) -> str:
@@ -84,10 +135,3 @@ def probe_binary(binary: Path) -> str:
             f"{binary} does not look like fisco-bcos: asked for its version it says {said!r}", hint="give a fisco-bcos binary with -e"
         )
     return " ".join(line.split())
-
-
-def _cached(version: str, environ: Mapping[str, str]) -> Path | None:
-    cache = cache_directory(environ)
-    return next(
-        (path for path in (cache / f"v{version}" / BINARY_NAME, cache / version / BINARY_NAME, cache / BINARY_NAME) if path.is_file()), None
-    )

@@ -11,8 +11,9 @@ Sources: boost property_tree ini_parser, which NodeConfig.cpp uses; the files of
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from fiscotool.errors import ChainDirectoryError
+from fiscotool.errors import ChainDirectoryError, EnvironmentFailure
 
 Ini = dict[str, dict[str, str]]
 """Section → key → value, in the order of the file."""
@@ -69,3 +70,34 @@ def flag_of(ini: Mapping[str, Mapping[str, str]], section: str, key: str, *, def
 
 def _broken(source: str, number: int, fact: str) -> ChainDirectoryError:
     return ChainDirectoryError(f"{source}, line {number}: {fact}", hint="restore the file from another node of the chain, or deploy anew")
+
+
+def edit_file(path: Path, changes: Mapping[tuple[str, str], str]) -> None:
+    """`set_values` on a file."""
+    path.write_text(set_values(path.read_text(encoding="utf-8"), changes), encoding="utf-8")
+
+
+def set_values(text: str, changes: Mapping[tuple[str, str], str]) -> str:
+    """`text` of an INI file with section.key set to new values; keys that are absent are added at the head of their section.
+
+    Comments, order and indentation of everything else stay. Raises EnvironmentFailure where a section is absent.
+    """
+    left = dict(changes)
+    lines = text.splitlines()
+    section = ""
+    heads: dict[str, int] = {}
+    for position, raw in enumerate(lines):
+        line = raw.strip()
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1].strip()
+            heads[section] = position
+        elif line and line[0] not in ";#" and "=" in line:
+            key = line.partition("=")[0].strip()
+            if (section, key) in left:
+                indent = raw[: len(raw) - len(raw.lstrip())]
+                lines[position] = f"{indent}{key}={left.pop((section, key))}"
+    for (section, key), value in sorted(left.items(), key=lambda item: -heads.get(item[0][0], 0)):
+        if section not in heads:
+            raise EnvironmentFailure(f"the file has no section [{section}]", hint="use the build_chain.sh that the wrapper downloads")
+        lines.insert(heads[section] + 1, f"    {key}={value}")
+    return "\n".join(lines) + "\n"

@@ -21,20 +21,28 @@ from fiscotool.errors import UsageError
 _PORT_LAST = 65535
 _EVERY_INTERFACE = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - what build_chain.sh writes
 
+_OWN_SCRIPT = "written anew: finds the node by working directory and program instead of by text in the output of ps"
+_LOOPBACK = "a loopback host's own address, because what is tried out must not be open to the network; 0.0.0.0 on other hosts"
+_CA = "marked as a CA (basicConstraints, keyUsage), which strict TLS libraries demand; official nodes accept both"
+
 DIFFERENCES: dict[str, str] = {
-    "config.ini [rpc] enable_ssl": "false unless --rpc-tls: curl and other tools work at once, without client certificates",
-    "config.ini [web3_rpc] enable": "true: Ethereum tools can connect without an edit",
-    "config.ini [web3_rpc] listen_port": "8545 + k instead of 8545 for every node, so that several nodes of one host can enable it",
-    "config.ini [*] listen_ip": "a loopback host's own address, because plain RPC must not be open to the network by default;"
-    " 0.0.0.0 on other hosts, as build_chain.sh writes",
-    "config.ini [fiscotool]": "settings of the embedded engine, absent with --engine fisco",
-    "config.genesis [fiscotool_balances]": "accounts with a balance in block 0 (--fund), embedded engine only",
-    "start.sh, stop.sh": "find the node by working directory and program instead of by text in the output of ps",
-    "fisco-bcos": "the embedded engine's start script, where the engine is embedded",
-    "conf/ca.crt": "marked as a CA (basicConstraints, keyUsage), which strict TLS libraries demand",
-    ".fiscotool.json": "the list of what was made, so that destroy removes nothing else",
+    "3.x config.ini [rpc] enable_ssl": "false unless --rpc-tls: curl and other tools work at once, without client certificates",
+    "3.x config.ini [web3_rpc] enable": "true: Ethereum tools can connect without an edit",
+    "3.x config.ini [web3_rpc] listen_port": "8545 + k instead of 8545 for every node, so that several nodes of one host can enable it",
+    "3.x config.ini [*] listen_ip": f"{_LOOPBACK}; plain RPC least of all",
+    "3.x config.ini [fiscotool]": "settings of the embedded engine, absent with --engine fisco",
+    "3.x config.genesis [fiscotool_balances]": "accounts with a balance in block 0 (--fund), embedded engine only",
+    "3.x *.sh": _OWN_SCRIPT,
+    "3.x 127.0.0.1/fisco-bcos": "the embedded engine's start script, where the engine is embedded",
+    "3.x ca/ca.crt": _CA,
+    "3.x .fiscotool.json": "the list of what was made, so that destroy removes nothing else",
+    "2.x config.ini [p2p] listen_ip": _LOOPBACK,
+    "2.x config.ini [rpc] channel_listen_ip": _LOOPBACK,
+    "2.x *.sh": f"{_OWN_SCRIPT}; downloads verify checksums; transactions are signed afresh by fiscotool send",
+    "2.x cert/*.crt": f"{_CA}; the official ones are of X.509 version 1 where openssl is older or newer than 1.1",
+    "2.x .fiscotool.json": "the list of what was made, so that destroy removes nothing else",
 }
-"""Where a deployed directory differs from what build_chain.sh makes, and why."""
+"""Where a deployed directory differs from what build_chain.sh makes, and why. Keys: generation, file, section and key, with wildcards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +156,7 @@ def _refuse_collisions(nodes: tuple[NodePlan, ...]) -> None:
             mine = f"{node.place}'s {role} port"
             other = holders.setdefault((node.host, port), mine)
             if other != mine:
-                raise UsageError(f"{node.place}: {role} port {port} is {other}, too", hint="put the ports of this host's lines further apart")
+                raise UsageError(f"{node.place}: {role} port {port} is {other}, too", hint="put this host's ports further apart")
 
 
 def _listen_ip(group: HostGroup) -> str:

@@ -27,6 +27,7 @@ WIRE_QUIRKS = ("type-unsigned", "empty-sync-unchecked")
 VERSION_DEFAULT = "3.16.0"
 """compatibility_version that build_chain.sh of release 3.16.4 writes by default."""
 
+LOG_LEVEL_DEFAULT = "info"
 PIPELINE_DEFAULT_BLOCKS = 50
 CHECKPOINT_TIMEOUT_DEFAULT_MS = 3000
 """What the node uses where config.ini says nothing (NodeConfig.cpp)."""
@@ -71,7 +72,7 @@ class ChainSpec:
     pipeline_blocks: int = PIPELINE_DEFAULT_BLOCKS
     checkpoint_timeout_ms: int = CHECKPOINT_TIMEOUT_DEFAULT_MS
     tx_gas_limit: int | None = None
-    log_level: str = "info"
+    log_level: str = LOG_LEVEL_DEFAULT
     weights: tuple[int, ...] = ()
     byzantine: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     quirks: tuple[str, ...] = ()

@@ -17,7 +17,8 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.resources import as_file
@@ -25,10 +26,12 @@ from pathlib import Path
 
 from fiscotool.chain.certs import address_of, make_signing_key
 from fiscotool.chain.command import Told, run_command
-from fiscotool.chain.model import BINARY_NAME, bracketed
+from fiscotool.chain.ini import edit_file
+from fiscotool.chain.model import BINARY_NAME, Generation, bracketed
 from fiscotool.chain.plan import ChainPlan, NodePlan
-from fiscotool.chain.spec import CHECKPOINT_TIMEOUT_DEFAULT_MS, PIPELINE_DEFAULT_BLOCKS
+from fiscotool.chain.spec import CHECKPOINT_TIMEOUT_DEFAULT_MS, LOG_LEVEL_DEFAULT, PIPELINE_DEFAULT_BLOCKS
 from fiscotool.chain.templates import shipped_wrapper
+from fiscotool.chain.wrapper2 import edit_node2, options2
 from fiscotool.errors import EnvironmentFailure
 
 _WHERE_S = 90.0
@@ -36,6 +39,7 @@ _RUN_BASE_S, _RUN_PER_NODE_S = 120.0, 5.0
 _TOOLS = ".fisco"
 _OPENSSL_NAME = "tassl-1.1.1b"
 _ACCOUNT_SCRIPT = "get_account.sh"
+_GM_ACCOUNT_SCRIPT = "get_gm_account.sh"
 _SAID_CHARACTERS = 600
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -48,49 +52,83 @@ class OfficialScript:
     why_not: str
 
 
-def find_official(environ: Mapping[str, str] = os.environ) -> OfficialScript:
-    """Find and verify build_chain.sh: $FISCOTOOL_BUILD_CHAIN, the cache, or a download. Never raises for its mere absence."""
-    done = _run_wrapper(["--where"], environ=environ, cwd=Path.cwd(), within_s=_WHERE_S)
+def find_official(generation: Generation = 3, environ: Mapping[str, str] = os.environ) -> OfficialScript:
+    """Find and verify build_chain.sh of a generation: named by the environment, the cache, or a download. Never raises for its absence."""
+    done = _run_wrapper(["--generation", str(generation), "--where"], environ=environ, cwd=Path.cwd(), within_s=_WHERE_S)
     if done.status == 0:
         return OfficialScript(Path(done.stdout.strip().splitlines()[-1]).absolute(), "")
     error = next((line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")), "")
     return OfficialScript(None, error or f"the wrapper ended with status {done.status}")
 
 
-def run_official(plan: ChainPlan, script: Path, target: Path, *, environ: Mapping[str, str] = os.environ) -> None:
+def run_official(
+    plan: ChainPlan, script: Path, target: Path, *, flags: Sequence[str] = (), environ: Mapping[str, str] = os.environ
+) -> None:
     """Make the chain of `plan` in `target`, which must not exist, with the official `script`. A directory beside it is used as scratch.
 
-    Raises EnvironmentFailure with what the script said.
+    `flags` are passed on to the script as they are. Raises EnvironmentFailure with what the script said.
     """
-    scratch = target.parent / "scratch"
-    scratch.mkdir()
     if plan.spec.binary is None:
         raise EnvironmentFailure("build_chain.sh needs a fisco-bcos binary", hint="give one with -e")
-    home = _prepared_home(scratch, environ)
-    hosts = ",".join(f"{bracketed(group.address)}:{group.node_count}" for group in plan.spec.hosts)
+    is_2 = plan.spec.generation == 2  # noqa: PLR2004 - FISCO BCOS 2
+    scratch = target.parent / "scratch"
+    with ExitStack() as stack:
+        if is_2 and any(letter.isspace() for letter in str(scratch)):
+            # The script of 2.x cannot work below a directory with a blank in its name.
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fiscotool-")))
+        else:
+            scratch.mkdir()
+        made = scratch / "nodes" if is_2 else target
+        home = _users_home(environ) if plan.spec.sm_crypto or is_2 else _prepared_home(scratch, environ)
+        binary = _named_binary(plan.spec.binary, scratch)
+        words = options2(plan, binary, scratch) if is_2 else _options(plan, binary, target)
+        done = _run_wrapper(
+            ["--script", str(script), "--generation", str(plan.spec.generation), *words, *flags],
+            environ={**environ, "HOME": str(home)},
+            cwd=scratch,
+            within_s=_RUN_BASE_S + _RUN_PER_NODE_S * len(plan.nodes),
+        )
+        if done.status != 0:
+            said = _COLOUR.sub("", done.stderr.strip() or done.stdout.strip())[-_SAID_CHARACTERS:]
+            raise EnvironmentFailure(f"build_chain.sh failed: {said}", hint="correct the cause, or deploy without it: --maker native")
+        if is_2:
+            shutil.move(made, target)
+    for node in plan.nodes:
+        if is_2:
+            edit_node2(plan, node, target)
+        else:
+            _edit_node(plan, node, target)
+
+
+def _options(plan: ChainPlan, binary: Path, target: Path) -> list[str]:
+    spec = plan.spec
+    hosts = ",".join(f"{bracketed(group.address)}:{group.node_count}" for group in spec.hosts)
     options = {
         "-l": hosts,
-        "-p": f"{plan.spec.ports.p2p},{plan.spec.ports.rpc}",
-        "-e": str(_named_binary(plan.spec.binary, scratch)),
+        "-p": f"{spec.ports.p2p},{spec.ports.rpc}",
+        "-e": str(binary),
         "-o": str(target),
-        "-g": plan.spec.group_id,
-        "-I": plan.spec.chain_id,
-        "-v": f"v{plan.spec.version}",
+        "-g": spec.group_id,
+        "-I": spec.chain_id,
+        "-v": f"v{spec.version}",
     }
-    words = ["--script", str(script), *(word for pair in options.items() for word in pair)]
-    if any(":" in group.address for group in plan.spec.hosts):
+    words = [word for pair in options.items() for word in pair]
+    if any(":" in group.address for group in spec.hosts):
         words.append("-6")
-    done = _run_wrapper(
-        words,
-        environ={**environ, "HOME": str(home)},
-        cwd=scratch,
-        within_s=_RUN_BASE_S + _RUN_PER_NODE_S * len(plan.nodes),
-    )
-    if done.status != 0:
-        said = _COLOUR.sub("", done.stderr.strip() or done.stdout.strip())[-_SAID_CHARACTERS:]
-        raise EnvironmentFailure(f"build_chain.sh failed: {said}", hint="correct the cause, or deploy without it: --engine embedded")
-    for node in plan.nodes:
-        _edit_node(plan, node, target)
+    return [*words, "-s"] if spec.sm_crypto else words
+
+
+def missing_tools(plan: ChainPlan, environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """What national cryptography needs in ~/.fisco and is not there. The scripts would download and run it unverified; we do not."""
+    if not plan.spec.sm_crypto:
+        return ()
+    tools = _users_home(environ) / _TOOLS
+    wanted = [tools / "tassl"] if plan.spec.generation == 2 else [tools / _OPENSSL_NAME, tools / _GM_ACCOUNT_SCRIPT]  # noqa: PLR2004
+    return tuple(path for path in wanted if not path.is_file())
+
+
+def _users_home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HOME", "/nonexistent"))
 
 
 def _named_binary(binary: Path, scratch: Path) -> Path:
@@ -108,13 +146,13 @@ def _run_wrapper(words: list[str], *, environ: Mapping[str, str], cwd: Path, wit
         wrapper = stack.enter_context(as_file(shipped_wrapper()))
         bash = shutil.which("bash")
         if bash is None:
-            raise EnvironmentFailure("build_chain.sh needs bash, which is not installed", hint="install bash, or use --engine embedded")
+            raise EnvironmentFailure("build_chain.sh needs bash, which is not installed", hint="install bash, or use --maker native")
         return run_command([bash, str(wrapper), *words], within_s=within_s, cwd=cwd, environ=environ)
 
 
 def _prepared_home(scratch: Path, environ: Mapping[str, str]) -> Path:
     """The user's HOME if it has both tools, else one in `scratch` with what is missing made here."""
-    users = Path(environ.get("HOME", "/nonexistent"))
+    users = _users_home(environ)
     tools = users / _TOOLS
     if os.access(tools / _OPENSSL_NAME, os.X_OK) and (tools / _ACCOUNT_SCRIPT).is_file():
         return users
@@ -157,50 +195,21 @@ def _edit_node(plan: ChainPlan, node: NodePlan, target: Path) -> None:
         ("web3_rpc", "enable"): str(spec.web3_enabled).lower(),
         ("web3_rpc", "listen_port"): str(node.web3_port),
         ("consensus", "min_seal_time"): str(spec.min_seal_time_ms),
-        ("log", "level"): spec.log_level,
     }
+    if spec.log_level != LOG_LEVEL_DEFAULT:
+        changes["log", "level"] = spec.log_level
     if spec.pipeline_blocks != PIPELINE_DEFAULT_BLOCKS:
         changes["consensus", "pipeline_size"] = str(spec.pipeline_blocks)
     if spec.checkpoint_timeout_ms != CHECKPOINT_TIMEOUT_DEFAULT_MS:
         changes["consensus", "checkpoint_timeout"] = str(spec.checkpoint_timeout_ms)
-    _edit(home / "config.ini", changes)
+    edit_file(home / "config.ini", changes)
     genesis = {
         ("web3", "chain_id"): str(spec.web3_chain_id),
         ("consensus", "block_tx_count_limit"): str(spec.block_tx_count_limit),
         ("consensus", "leader_period"): str(spec.leader_period_blocks),
         ("tx", "gas_limit"): str(spec.gas_limit),
     }
-    for each in plan.nodes:
+    for each in plan.nodes if spec.weights else ():
         node_id = (target / each.place / "conf/node.nodeid").read_text(encoding="utf-8").strip()
         genesis["consensus", f"node.{each.index}"] = f"{node_id}: {each.weight}"
-    _edit(home / "config.genesis", genesis)
-
-
-def _edit(path: Path, changes: Mapping[tuple[str, str], str]) -> None:
-    path.write_text(set_values(path.read_text(encoding="utf-8"), changes), encoding="utf-8")
-
-
-def set_values(text: str, changes: Mapping[tuple[str, str], str]) -> str:
-    """`text` of an INI file with section.key set to new values; keys that are absent are added at the head of their section.
-
-    Comments, order and indentation of everything else stay. Raises EnvironmentFailure where a section is absent.
-    """
-    left = dict(changes)
-    lines = text.splitlines()
-    section = ""
-    heads: dict[str, int] = {}
-    for position, raw in enumerate(lines):
-        line = raw.strip()
-        if line.startswith("[") and line.endswith("]"):
-            section = line[1:-1].strip()
-            heads[section] = position
-        elif line and line[0] not in ";#" and "=" in line:
-            key = line.partition("=")[0].strip()
-            if (section, key) in left:
-                indent = raw[: len(raw) - len(raw.lstrip())]
-                lines[position] = f"{indent}{key}={left.pop((section, key))}"
-    for (section, key), value in sorted(left.items(), key=lambda item: -heads.get(item[0][0], 0)):
-        if section not in heads:
-            raise EnvironmentFailure(f"build_chain.sh wrote no section [{section}]", hint="use the build_chain.sh of release 3.16.4")
-        lines.insert(heads[section] + 1, f"    {key}={value}")
-    return "\n".join(lines) + "\n"
+    edit_file(home / "config.genesis", genesis)

@@ -18,12 +18,14 @@ from pathlib import Path
 
 import pytest
 
+from fiscotool.chain.binaries import BinaryCache
 from fiscotool.chain.binary import choose_engine
 from fiscotool.chain.command import run_command
 from fiscotool.chain.deploy import deploy_chain
+from fiscotool.chain.ini import set_values
 from fiscotool.chain.model import Chain
 from fiscotool.chain.templates import shipped_wrapper
-from fiscotool.chain.wrapper import find_official, set_values
+from fiscotool.chain.wrapper import find_official
 from fiscotool.errors import EnvironmentFailure, ExitCode, UsageError
 from fiscotool.nodes.wait import wait_for
 from tests.chain.test_write import read_ini
@@ -53,6 +55,7 @@ for ((k = 0; k < ${layout#*:}; k++)); do
     cp "$TEMPLATE/config.ini" "$TEMPLATE/config.genesis" "$TEMPLATE/nodes.json" "$host/node$k"
     cp "$TEMPLATE/conf/ca.crt" "$TEMPLATE/conf/ssl.nodeid" "$host/node$k/conf"
     printf '%0128d\n' $((k + 1)) >"$host/node$k/conf/node.nodeid"
+    for j in 0 1 2 3; do sed -i "s/node\.$j=.*/node.$j=$(printf '%0128d' $((j + 1))): 1/" "$host/node$k/config.genesis"; done
     sed -i "s/listen_port=30300/listen_port=$((ports[0] + k))/; s/listen_port=20200/listen_port=$((ports[1] + k))/" "$host/node$k/config.ini"
 done
 [ -f "$HOME/.fisco/get_account.sh" ] || exit 6
@@ -325,9 +328,8 @@ def test_the_engine_is_decided_in_one_sentence(tmp_path: Path, binary: Path) -> 
     given = choose_engine("auto", binary=binary, version="3.16.0", environ=empty)
     assert (given.engine, given.binary) == ("fisco", binary)
     assert "FISCO BCOS Version : 3.16.4" in given.why
-    cached = tmp_path / "cache/v3.16.0/fisco-bcos"
-    cached.parent.mkdir(parents=True)
-    shutil.copy(binary, cached)
+    cached = BinaryCache(empty).put(binary, "3.16.0", "a test").path
+    assert cached == tmp_path / "cache/v3.16.0/fisco-bcos"
     assert choose_engine("auto", binary=None, version="3.16.0", environ=empty).binary == cached
     assert choose_engine("auto", binary=None, version="3.15.0", environ=empty).engine == "embedded"
     assert choose_engine("embedded", binary=None, version="3.16.0", environ=empty).engine == "embedded"
