@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from fiscotool.ledger.errors import LedgerFormatError
+
+_HEX_QUANTITY: Final = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 
 def _member(obj: dict[str, Any], name: str) -> Any:
@@ -51,9 +54,26 @@ def hex_bytes(value: Any, name: str) -> bytes:
         raise LedgerFormatError(f"{name!r} is not a hex text: {value[:80]!r}") from problem
 
 
-def data(obj: dict[str, Any], name: str) -> bytes:
-    """Member `name`, a hex text, as bytes."""
-    return hex_bytes(_member(obj, name), name)
+def data(obj: dict[str, Any], name: str, length_bytes: int | None = None) -> bytes:
+    """Member `name`, a hex text, as bytes; of exactly `length_bytes` if that is given."""
+    found = hex_bytes(_member(obj, name), name)
+    if length_bytes is not None and len(found) != length_bytes:
+        raise LedgerFormatError(f"{name!r} has {len(found)} bytes, not {length_bytes}")
+    return found
+
+
+def as_quantity(value: Any, name: str, bits: int = 256) -> int:
+    """An unsigned number as 2.x tells it, hex with 0x, or a JSON integer; of at most `bits` bits."""
+    if type(value) is str and _HEX_QUANTITY.fullmatch(value):
+        value = int(value, 16)
+    if type(value) is not int or value < 0 or value >> bits:
+        raise LedgerFormatError(f"{name!r} is not a number of {bits} bits: {value!r}"[:200])
+    return value
+
+
+def quantity(obj: dict[str, Any], name: str, bits: int = 256) -> int:
+    """Member `name` as an unsigned number."""
+    return as_quantity(_member(obj, name), name, bits)
 
 
 def array(obj: dict[str, Any], name: str) -> list[Any]:
