@@ -26,7 +26,11 @@ WIPE_KINDS: Final = frozenset({"wipe", "amnesia"})
 SETTLE_S: Final = 1.0
 """What a node sent before it was stopped has arrived by then (one machine, or one data centre)."""
 START_SLACK_S: Final = 3.0
-"""How long before its first answer a started process may have taken part."""
+"""How long before its first answer a started process may have taken part, when nothing tells when it was started."""
+CLOCK_SLACK_S: Final = 0.5
+"""By how much the recorded start of a process may be later than it was. (Systems that count from a whole second tell it too early.)"""
+ONE_HOST_CLOCK_ERROR_S: Final = 1.0
+"""How far apart times of processes and observer are at most where all share one host."""
 RESUME_SLACK_S: Final = 0.5
 
 
@@ -54,8 +58,13 @@ def affects_process(fault: FaultSeen) -> bool:
     return fault.confirmed and fault.kind.lower() in STOPPED_KINDS | FROZEN_KINDS
 
 
-def downtimes(faults: Iterable[FaultSeen], samples_of: Mapping[str, Sequence[Sample]]) -> tuple[Downtime, ...]:
-    """Every span in which a node certainly did nothing, in order of start."""
+def downtimes(
+    faults: Iterable[FaultSeen], samples_of: Mapping[str, Sequence[Sample]], *, epoch_s: float | None = None, clock_error_s: float = 0.0
+) -> tuple[Downtime, ...]:
+    """Every span in which a node certainly did nothing, in order of start.
+
+    `epoch_s`: second 0 of the recording on the clock by which processes tell when they were started; None if that is not known.
+    """
     spans = []
     for fault in faults:
         if not affects_process(fault):
@@ -65,11 +74,20 @@ def downtimes(faults: Iterable[FaultSeen], samples_of: Mapping[str, Sequence[Sam
         if fault.kind.lower() in FROZEN_KINDS:
             end_s -= RESUME_SLACK_S
         else:
-            answered = (s.sent_s for s in samples_of.get(fault.node, ()) if not s.error and s.sent_s > fault.injected_s)
-            end_s = min(end_s, min(answered, default=end_s)) - START_SLACK_S
+            first = next((s for s in samples_of.get(fault.node, ()) if not s.error and s.sent_s > fault.injected_s), None)
+            end_s = min(end_s, first.sent_s if first else end_s)
+            end_s = max(end_s - START_SLACK_S, _started_s(first, fault.injected_s, epoch_s) - CLOCK_SLACK_S - clock_error_s)
         if end_s > start_s:
             spans.append(Downtime(fault.node, start_s, end_s, fault))
     return tuple(sorted(spans, key=lambda span: span.start_s))
+
+
+def _started_s(first: Sample | None, after_s: float, epoch_s: float | None) -> float:
+    """When the process that gave the first answer was started; minus infinity if that is not known or cannot be true."""
+    if first is None or first.incarnation is None or epoch_s is None:
+        return -float("inf")
+    started_s = first.incarnation.started - epoch_s
+    return started_s if after_s < started_s <= first.got_s else -float("inf")
 
 
 def quorum_losses(spans: Sequence[Downtime], weight_of: Mapping[str, int], quorum_weight: int) -> tuple[QuorumLost, ...]:

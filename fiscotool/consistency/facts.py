@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Final
 
-from fiscotool.consistency.downtime import Downtime, QuorumLost, downtimes, quorum_losses
+from fiscotool.consistency.downtime import ONE_HOST_CLOCK_ERROR_S, Downtime, QuorumLost, downtimes, quorum_losses
 from fiscotool.consistency.lives import Life, Views, lives_of
 from fiscotool.consistency.observations import BlockSeen, Observations, Sample, TxSeen
 
@@ -94,7 +94,17 @@ class Facts:
     @cached_property
     def downtimes(self) -> tuple[Downtime, ...]:
         """Spans in which a node certainly did nothing."""
-        return downtimes(self.observations.faults, self.samples_of)
+        # Where clocks may differ by who knows how much, the start of a process tells nothing.
+        epoch_s = None if self.clock_error_s is None else self.run.started_epoch_s
+        error_s = self.run.clock_error_s or 0.0
+        return downtimes(self.observations.faults, self.samples_of, epoch_s=epoch_s, clock_error_s=error_s)
+
+    @cached_property
+    def clock_error_s(self) -> float | None:
+        """How far the clocks of nodes and observer may be apart; None if nobody knows."""
+        if self.run.clock_error_s is not None:
+            return self.run.clock_error_s
+        return ONE_HOST_CLOCK_ERROR_S if len({node.host for node in self.run.nodes}) == 1 else None
 
     @cached_property
     def quorum_losses(self) -> tuple[QuorumLost, ...]:

@@ -39,8 +39,6 @@ TIMESTAMPS: Final = Invariant(
     "bcos-sealer SealingManager.cpp; spec 3.x 1.8 (2), 1.17 (11)",
 )
 
-_ONE_HOST_CLOCK_ERROR_S: Final = 1.0
-
 
 def check_sealer_list(facts: Facts) -> Finding:
     """Order, weights and continuity of the lists."""
@@ -113,9 +111,7 @@ def check_timestamps(facts: Facts) -> Finding:
 
 
 def _check_clock(exam: Examination, facts: Facts, block: BlockSeen) -> None:
-    error_s = facts.run.clock_error_s
-    if error_s is None and len({node.host for node in facts.run.nodes}) == 1:
-        error_s = _ONE_HOST_CLOCK_ERROR_S
+    error_s = facts.clock_error_s
     if facts.run.started_epoch_s is None or error_s is None:
         return
     stamp_s = block.timestamp_ms / 1000 - facts.run.started_epoch_s

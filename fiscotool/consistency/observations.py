@@ -35,7 +35,8 @@ class RunInfo:
 
     `started_epoch_s`: the observer's wall clock (seconds since 1970) at second 0 of the recording; with it block timestamps can
     be judged. `clock_error_s`: how far apart the clocks of nodes and observer may be; None: 1 s if all nodes share one host,
-    otherwise unknown and timestamps are not judged against the observer's clock.
+    otherwise unknown and timestamps are not judged against the observer's clock. `generation`: 2 or 3, of FISCO BCOS: rules about
+    views, leaders and timers are different in 2.x.
     """
 
     nodes: tuple[NodeIdentity, ...]
@@ -53,6 +54,7 @@ class RunInfo:
     config: dict[str, Any] = field(default_factory=dict)
     started_epoch_s: float | None = None
     clock_error_s: float | None = None
+    generation: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,10 @@ class Incarnation:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One poll of one node. A field is None when it was not answered. `line` is its line in the recording, from 1."""
+    """One poll of one node. A field is None when it was not answered. `line` is its line in the recording, from 1.
+
+    `to_view`: the view the node asks for; only 2.x tells it.
+    """
 
     node: str
     sent_s: float
@@ -87,6 +92,7 @@ class Sample:
     faulty_weight_max: int | None = None
     is_syncing: bool | None = None
     pending_count: int | None = None
+    to_view: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

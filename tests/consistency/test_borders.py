@@ -265,6 +265,18 @@ def proposed_by_the_dead(sent_s: float) -> Edit:
     return edit
 
 
+def signed_by_the_dead(at_s: float, **run: object) -> Edit:
+    """The killed node, started again at 30.0 s, signed a block made then; `run`: what else is known of the run."""
+
+    def edit(seen: Observations) -> Observations:
+        dead = ORDER.index(1)
+        seen = replace(seen, run=replace(seen.run, **run))  # type: ignore[arg-type]
+        signatures = tuple(SignatureSeen(index, is_valid=True) for index in sorted({dead, (dead + 1) % 4, (dead + 2) % 4}))
+        return edits.blocks(seen, edits.made_at(seen, at_s), signatures=signatures)
+
+    return edit
+
+
 BORDERS = [
     # Agreement, certificates, links.
     ("agreement", "quiet", last_names(-3), HOLDS, "a status torn by three blocks"),
@@ -315,6 +327,11 @@ BORDERS = [
     ("signers-alive", "kill", proposed_by_the_dead(16.1), VIOLATED, "signed when nothing could be on its way any more"),
     ("proposer-alive", "kill", proposed_by_the_dead(15.9), HOLDS, "proposed just after the kill"),
     ("proposer-alive", "kill", proposed_by_the_dead(16.1), VIOLATED, "proposed when nothing could be on its way any more"),
+    ("signers-alive", "kill", signed_by_the_dead(28.2), VIOLATED, "signed before its new process was started"),
+    ("signers-alive", "kill", signed_by_the_dead(29.2), HOLDS, "signed just before: starts are told a little late"),
+    ("signers-alive", "kill", signed_by_the_dead(28.2, clock_error_s=2.0), HOLDS, "clocks that differ by two seconds"),
+    ("signers-alive", "kill", signed_by_the_dead(26.0, clock_error_s=2.0), VIOLATED, "well before, by any clock"),
+    ("signers-alive", "kill", signed_by_the_dead(25.5, clock_error_s=9.0), VIOLATED, "three seconds before its first answer"),
     # Progress.
     ("progress-after-fault", "kill-for-good", recovered(-0.5), HOLDS, "just within the bound"),
     ("progress-after-fault", "kill-for-good", recovered(+1.0), VIOLATED, "just beyond the bound"),
