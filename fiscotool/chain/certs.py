@@ -121,6 +121,18 @@ def address_of(public: str) -> str:
     return "0x" + str(sha3.keccak_256(bytes.fromhex(public)).hexdigest())[24:]
 
 
+def issue_pair(ca_certificate: bytes, ca_key: bytes, *, now: datetime) -> TlsPair:
+    """A fresh node certificate of an authority that exists, given in PEM. Raises ValueError where it is none, or not RSA."""
+    key = serialization.load_pem_private_key(ca_key, None)
+    certificate = x509.load_pem_x509_certificate(ca_certificate)
+    if not isinstance(key, rsa.RSAPrivateKey) or key.public_key() != certificate.public_key():
+        raise ValueError("its key is no RSA key, or not the certificate's")
+    starts = now.astimezone(UTC).replace(microsecond=0) - timedelta(days=1)
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    tag = str(names[0].value).removeprefix("FISCO-BCOS-") if names else secrets.token_hex(4)
+    return _issue(rsa_key(), _Authority(key, certificate), tag, starts)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class _Authority:
     key: rsa.RSAPrivateKey

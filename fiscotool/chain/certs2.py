@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -162,6 +163,15 @@ def load_issuer(certificate: bytes, key: bytes) -> Issuer:
     if parsed.public_key() != loaded.public_key():
         raise ValueError("its key and its certificate do not belong together")
     return Issuer(loaded, parsed)
+
+
+def is_issued_by(issuer: Issuer, authority_pem: bytes) -> bool:
+    """Whether the certificate of `issuer` is signed by `authority_pem`. Raises ValueError where that is no certificate."""
+    try:
+        issuer.certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority_pem))
+    except (InvalidSignature, TypeError):
+        return False
+    return True
 
 
 def _usage(*, is_ca: bool) -> x509.KeyUsage:

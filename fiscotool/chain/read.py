@@ -52,9 +52,11 @@ def read_chain(root: Path) -> Chain:
                 raise foreign(node, f"its conf/{sm}ca.crt is another one than {nodes[0].name}'s, so the two would refuse each other")
         where = f"{place.parent.name}/{place.name}"
         is_deployed = manifest is not None and where in manifest.directories and where not in manifest.expanded
-        if node.node_id not in genesis.weights and (is_deployed or place is places[0]):
+        if node.node_id not in genesis.weights and is_deployed:
             raise foreign(node, f"its key {node.node_id[:16]}… is not among the {len(genesis.weights)} sealers of its own config.genesis")
         nodes.append(node)
+    if not any(node.node_id in genesis.weights for node in nodes):
+        raise foreign(nodes[0], "neither its key nor any other node's is among the sealers of its config.genesis")
     return Chain(
         root=root,
         nodes=tuple(nodes),

@@ -37,6 +37,7 @@ def read_chain2(root: Path, places: Sequence[Path], *, engine: Engine, manifest:
     authority = read_text(places[0] / _CA[is_sm])
     expected: dict[int, tuple[NodeHome, Ini]] = {}
     nodes: list[NodeHome] = []
+    any_sealer = False
     for place in places:
         name = f"{place.parent.name}/{place.name}" if several_hosts else place.name
         node = _read_node(place, name, is_sm=is_sm)
@@ -51,9 +52,12 @@ def read_chain2(root: Path, places: Sequence[Path], *, engine: Engine, manifest:
             is_sealer = is_sealer or node.node_id in genesis_of(ini, str(path)).weights
         where = f"{place.parent.name}/{place.name}"
         is_deployed = manifest is not None and where in manifest.directories and where not in manifest.expanded
-        if not is_sealer and (is_deployed or place is places[0]):
+        if not is_sealer and is_deployed:
             raise foreign(node, f"its key {node.node_id[:16]}… is not among the sealers of its own genesis files")
+        any_sealer = any_sealer or is_sealer
         nodes.append(node)
+    if not any_sealer:
+        raise foreign(nodes[0], "neither its key nor any other node's is among the sealers of the genesis files")
     lowest = min(expected)
     return Chain(
         root=root,

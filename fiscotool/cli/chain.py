@@ -7,29 +7,45 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fiscotool.cli.options import DEFAULT_DIRECTORY, dir_option, json_option, load_chain
+from fiscotool.cli.options import dir_option, json_option, nodes_to_stop
 from fiscotool.cli.output import Output, table
-from fiscotool.errors import ChainDirectoryError, EnvironmentFailure
+from fiscotool.cli.plans import dir_words, expansion_facts, expansion_text, plan_facts, plan_text, show_lint
+from fiscotool.errors import EnvironmentFailure, UsageError
 
 if TYPE_CHECKING:
     from fiscotool.chain.model import Chain, NodeHome
 
 
 @click.command()
-@click.option("-l", "layout", required=True, metavar="IP:N[,IP:N]", help="Hosts and how many nodes each carries.")
+@click.argument("flags", nargs=-1, type=click.UNPROCESSED, metavar="[-- FLAG...]")
+@click.option("-l", "layout", metavar="IP:N[,IP:N]", help="Hosts and how many nodes each carries.")
+@click.option(
+    "-f", "ipconf", type=click.Path(path_type=Path), help="Instead of -l: a file with a line a host: ip:n [agency [groups [ports]]]."
+)
 @click.option(
     "-p",
     "ports",
     default="30300,20200,8545",
     show_default=True,
     envvar="FISCOTOOL_PORTS",
-    help="First p2p, RPC and web3 port of every host.",
+    help="First p2p, RPC and web3 port of every host; 2.x: p2p, channel and RPC.",
 )
 @click.option("-o", "into", default="nodes", show_default=True, type=click.Path(path_type=Path), help="Directory to create.")
 @click.option("-e", "binary", type=click.Path(path_type=Path), help="A fisco-bcos binary to use.")
-@click.option("-v", "version", default=None, help="FISCO BCOS version (compatibility version of the genesis block).")
-@click.option("-I", "chain_id", default="chain0", show_default=True, help="Chain id.")
-@click.option("-g", "group_id", default="group0", show_default=True, help="Group id.")
+@click.option("-v", "version", default=None, help="Version of FISCO BCOS, 2.x or 3.x: what the chain is compatible with.")
+@click.option("-I", "chain_id", default=None, help="Chain id.  [default: chain0; 2.x: 1]")
+@click.option("-g", "group_id", default=None, help="Group id.  [default: group0; 2.x: 1]")
+@click.option("-s", "sm_crypto", is_flag=True, help="National cryptography (real nodes, by build_chain.sh, with TASSL in ~/.fisco).")
+@click.option(
+    "--maker",
+    type=click.Choice(["auto", "official", "native"]),
+    default="auto",
+    show_default=True,
+    help="Who makes a real node's files: build_chain.sh, or fiscotool itself.",
+)
+@click.option("--expand", is_flag=True, help="Add the nodes of -l to the chain that -o names.")
+@click.option("--ca", "authority", type=click.Path(path_type=Path), help="With --expand: directory of the chain's CA (2.x: of an agency).")
+@click.option("--dry-run", is_flag=True, help="Only show what would be made.")
 @click.option(
     "--engine", type=click.Choice(["auto", "fisco", "embedded"]), default="auto", show_default=True, help="What runs in the nodes."
 )
@@ -46,28 +62,63 @@ def deploy(**given: Any) -> None:
     """Make a chain: keys, certificates, configuration, scripts.
 
     Without a fisco-bcos binary (-e, or one in the cache) the nodes run the embedded engine: the PBFT reference model as real
-    processes with real sockets, disks, keys and the same RPC.
+    processes with real sockets, disks, keys and the same RPC. With one, 3.x or 2.x, the files are made by the official
+    build_chain.sh where it can be had, else by fiscotool; what stands behind -- is passed on to that script.
+    With several hosts there is a directory for each, ready to be copied to it.
 
     \b
     Example: fiscotool deploy -l 127.0.0.1:4
              fiscotool deploy -l 127.0.0.1:7 -p 31300,21200,9545 -o seven
              fiscotool deploy -l 127.0.0.1:4 --byzantine node3=equivocate -o byzantine
+             fiscotool deploy -l 10.0.0.1:2,10.0.0.2:2 -e ./fisco-bcos -v 2.9.1 --dry-run
+             fiscotool deploy -l 127.0.0.1:4 -e ./fisco-bcos -- -E
+             fiscotool deploy --expand -l 127.0.0.1:1 -o nodes
     """
-    from fiscotool.chain.deploy import deploy_chain
+    from fiscotool.chain.deploy import carry_out, prepare
 
     output: Output = given.pop("output")
-    chain, why = deploy_chain(report=output.progress, **given)
+    dry_run: bool = given.pop("dry_run")
+    is_expansion: bool = given.pop("expand")
+    authority: Path | None = given.pop("authority")
+    if is_expansion:
+        _expand(given, authority, dry_run=dry_run, output=output)
+        return
+    if authority is not None:
+        raise UsageError("--ca is for --expand", hint="drop it: a new chain gets an authority of its own")
+    deployment = prepare(**given)
+    if dry_run:
+        output.show(plan_facts(deployment), lambda: plan_text(deployment))
+        return
+    chain, why = carry_out(deployment, report=output.progress)
     output.progress_done()
     output.say(why)
     output.show(_facts(chain), lambda: _overview(chain))
-    output.say(f"next: fiscotool start --all{_dir_words(chain)}")
+    show_lint(chain, output)
+    output.say(f"next: fiscotool start --all{dir_words(chain)}")
 
 
-def _dir_words(chain: Chain) -> str:
-    root = chain.root.resolve()
-    if root == DEFAULT_DIRECTORY.resolve():
-        return ""
-    return f" --dir {root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root}"
+def _expand(given: dict[str, Any], authority: Path | None, *, dry_run: bool, output: Output) -> None:
+    from fiscotool.chain.expand import expand_chain, plan_expansion
+
+    if given["layout"] is None:
+        raise UsageError("--expand needs -l: where the new nodes go, and how many", hint="for example --expand -l 127.0.0.1:1")
+    expansion = plan_expansion(given["into"], given["layout"], authority=authority)
+    if dry_run:
+        output.show(expansion_facts(expansion), lambda: expansion_text(expansion))
+        return
+    chain = expand_chain(expansion, report=output.progress)
+    output.progress_done()
+    output.show(_facts(chain), lambda: _overview(chain))
+    show_lint(chain, output)
+    added = {seat.directory for seat in expansion.seats}
+    names = " ".join(node.name for node in chain.nodes if node.directory in added)
+    output.say(f"next: fiscotool start {names}{dir_words(chain)}; it gets blocks once a transaction has added it as an observer")
+
+
+def _index(chain: Chain, node: NodeHome) -> int | None:
+    """Its place among the sealers of the genesis; None for a node that was added later."""
+    ids = chain.genesis.sorted_ids
+    return ids.index(node.node_id) if node.node_id in ids else None
 
 
 def _facts(chain: Chain) -> dict[str, Any]:
@@ -85,7 +136,7 @@ def _facts(chain: Chain) -> dict[str, Any]:
                 "rpc": node.rpc_url,
                 "web3": node.web3_url if node.web3_enabled else None,
                 "p2p_port": node.p2p_port,
-                "index": chain.genesis.sorted_ids.index(node.node_id),
+                "index": _index(chain, node),
                 "byzantine": node.byzantine,
             }
             for node in chain.nodes
@@ -97,7 +148,7 @@ def _overview(chain: Chain) -> str:
     rows = [
         (
             node.name,
-            chain.genesis.sorted_ids.index(node.node_id),
+            _index(chain, node),
             f"{node.host}:{node.p2p_port}",
             node.rpc_url,
             node.web3_url if node.web3_enabled else "",
@@ -124,7 +175,7 @@ def destroy(directory: Path, yes: bool) -> None:
     from fiscotool.nodes.control import stop as stop_nodes
 
     output = Output()
-    nodes, damage = _nodes_to_stop(directory)
+    nodes, damage = nodes_to_stop(directory)
     if damage:
         output.say(f"note: {damage}")
     question = f"Remove the {'damaged ' if damage else ''}chain of {len(nodes)} nodes in {directory}, its keys and its ledger?"
@@ -135,28 +186,3 @@ def destroy(directory: Path, yes: bool) -> None:
     output.say(
         f"removed {directory}" if not left else f"removed the chain in {directory}; left what is not ours: {', '.join(map(str, left[:5]))}"
     )
-
-
-def _nodes_to_stop(directory: Path) -> tuple[tuple[NodeHome, ...], str]:
-    """The chain's nodes and "", or where the directory is damaged: what may be nodes in it, and what is wrong with it.
-
-    Raises ChainDirectoryError for a directory that no deployment of this tool made.
-    """
-    from fiscotool.chain.manifest import read_manifest
-    from fiscotool.chain.model import NODE_DIRECTORY, NodeHome
-
-    try:
-        return load_chain(directory).nodes, ""
-    except ChainDirectoryError as problem:
-        if not directory.is_dir() or read_manifest(directory) is None:
-            raise
-        places = sorted(place for place in directory.glob("*/node*") if NODE_DIRECTORY.fullmatch(place.name) and place.is_dir())
-        # To find and stop a process, a node's directory is enough; its ports and keys may be what is damaged.
-        homes = tuple(
-            NodeHome(
-                name=f"{place.parent.name}/{place.name}", directory=place.absolute(), host=place.parent.name,
-                p2p_port=0, rpc_port=0, web3_port=0, web3_enabled=False, rpc_tls=False, node_id="", p2p_id="",
-            )
-            for place in places
-        )  # fmt: skip
-        return homes, problem.message

@@ -24,7 +24,7 @@ from fiscotool.errors import ExitCode
         pytest.param(["--help"], 0, "", id="help"),
         pytest.param(["--version"], 0, "", id="version"),
         pytest.param(["fly"], 2, "No such command 'fly'", id="unknown command"),
-        pytest.param(["deploy"], 2, "Missing option '-l'", id="missing option"),
+        pytest.param(["deploy"], 2, "say which hosts", id="missing option"),
         pytest.param(["deploy", "-l", "127.0.0.1"], 2, "does not say how many nodes", id="-l that does not parse"),
         pytest.param(["deploy", "-l", "127.0.0.1:4", "-p", "65533,20200"], 2, "ports", id="more nodes than ports"),
         pytest.param(["status", "--dir", "nowhere"], 3, "nowhere", id="no chain here"),
