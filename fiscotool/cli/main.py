@@ -17,7 +17,7 @@ from typing import NoReturn
 import click
 
 from fiscotool import __version__
-from fiscotool.cli.output import complain
+from fiscotool.cli.output import complain, set_directory
 from fiscotool.cli.registry import LazyGroup
 from fiscotool.errors import ExitCode, FiscoToolError
 
@@ -41,6 +41,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; the exit code is returned, never raised."""
+    set_directory(None)
     try:
         result = cli.main(args=list(arguments), prog_name="fiscotool", standalone_mode=False)
     except click.exceptions.Exit as leaving:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fiscotool.cli.options import dir_option, json_option, load_chain, nodes_argument, select_nodes
+from fiscotool.cli.options import dir_option, json_option, load_chain, nodes_argument, nodes_to_stop, select_nodes
 from fiscotool.cli.output import Output, table
 from fiscotool.errors import EnvironmentFailure, Interrupted
 
@@ -21,8 +21,21 @@ Act = Callable[["tuple[NodeHome, ...]"], "tuple[Outcome, ...]"]
 
 
 def _treat(directory: Path, names: tuple[str, ...], output: Output, act: Act, *, all_nodes: bool, default_all: bool = False) -> None:
-    chain = load_chain(directory)
-    chosen = select_nodes(chain, names, all_nodes=all_nodes, default_all=default_all)
+    _treat_nodes(select_nodes(load_chain(directory), names, all_nodes=all_nodes, default_all=default_all), output, act)
+
+
+def _end(directory: Path, names: tuple[str, ...], output: Output, act: Act, *, all_nodes: bool) -> None:
+    """Stop or kill: all of them can be had down also where the directory is damaged."""
+    if not all_nodes or names:
+        _treat(directory, names, output, act, all_nodes=all_nodes)
+        return
+    nodes, damage = nodes_to_stop(directory)
+    if damage:
+        output.say(f"note: {damage}")
+    _treat_nodes(nodes, output, act)
+
+
+def _treat_nodes(chosen: tuple[NodeHome, ...], output: Output, act: Act) -> None:
     output.progress(f"{len(chosen)} nodes …")
     try:
         outcomes = act(chosen)
@@ -66,7 +79,7 @@ def stop(names: tuple[str, ...], all_nodes: bool, directory: Path, output: Outpu
     """
     from fiscotool.nodes import control
 
-    _treat(directory, names, output, control.stop, all_nodes=all_nodes)
+    _end(directory, names, output, control.stop, all_nodes=all_nodes)
 
 
 @click.command()
@@ -96,7 +109,7 @@ def kill(names: tuple[str, ...], all_nodes: bool, directory: Path, output: Outpu
     """
     from fiscotool.nodes import control
 
-    _treat(directory, names, output, control.kill, all_nodes=all_nodes)
+    _end(directory, names, output, control.kill, all_nodes=all_nodes)
 
 
 @click.command()

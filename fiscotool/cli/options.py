@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from fiscotool.cli.output import Output
-from fiscotool.errors import UsageError
+from fiscotool.cli.output import Output, set_directory
+from fiscotool.errors import ChainDirectoryError, UsageError
 
 if TYPE_CHECKING:
     from fiscotool.chain.model import Chain, NodeHome
@@ -34,7 +35,13 @@ def json_option(command: Command) -> Command:
 
 
 def dir_option(command: Command) -> Command:
-    """`--dir`: which chain. The command gets a `directory: Path`."""
+    """`--dir`: which chain. The command gets a `directory: Path`, and next steps that are told name it, too."""
+
+    def remember(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
+        if parameter.name is not None and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+            set_directory(value)
+        return value
+
     return click.option(
         "--dir",
         "directory",
@@ -42,6 +49,7 @@ def dir_option(command: Command) -> Command:
         show_default=True,
         envvar="FISCOTOOL_DIR",
         type=click.Path(path_type=Path),
+        callback=remember,
         help="The chain's directory (also: FISCOTOOL_DIR).",
     )(command)
 
@@ -62,6 +70,31 @@ def load_chain(directory: Path) -> Chain:
     from fiscotool.chain.read import read_chain
 
     return read_chain(directory)
+
+
+def nodes_to_stop(directory: Path) -> tuple[tuple[NodeHome, ...], str]:
+    """The chain's nodes and "", or where the directory is damaged: what may be nodes in it, and what is wrong with it.
+
+    Raises ChainDirectoryError for a directory that no deployment of this tool made.
+    """
+    from fiscotool.chain.manifest import read_manifest
+    from fiscotool.chain.model import NODE_DIRECTORY, NodeHome
+
+    try:
+        return load_chain(directory).nodes, ""
+    except ChainDirectoryError as problem:
+        if not directory.is_dir() or read_manifest(directory) is None:
+            raise
+        places = sorted(place for place in directory.glob("*/node*") if NODE_DIRECTORY.fullmatch(place.name) and place.is_dir())
+        # To find and stop a process, a node's directory is enough; its ports and keys may be what is damaged.
+        homes = tuple(
+            NodeHome(
+                name=f"{place.parent.name}/{place.name}", directory=place.absolute(), host=place.parent.name,
+                p2p_port=0, rpc_port=0, web3_port=0, web3_enabled=False, rpc_tls=False, node_id="", p2p_id="",
+            )
+            for place in places
+        )  # fmt: skip
+        return homes, problem.message
 
 
 def select_nodes(chain: Chain, names: tuple[str, ...], *, all_nodes: bool, default_all: bool = False) -> tuple[NodeHome, ...]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+import shlex
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +33,22 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return value
+
+
+_NEXT_STEP = re.compile(r"fiscotool (?:start|stop|restart|kill|pause|resume|status|logs|send|watch|observe|query|rpc|destroy|drill heal)\b")
+_given: list[Path] = []
+
+
+def set_directory(directory: Path | None) -> None:
+    """The chain's directory as given with --dir to this command; None: none was given."""
+    _given[:] = [] if directory is None else [directory]
+
+
+def with_directory(text: str) -> str:
+    """A next step that can be typed as it is told: with the --dir of this command, if it had one."""
+    if not _given or "--dir" in text:
+        return text
+    return _NEXT_STEP.sub(lambda found: f"{found[0]} --dir {shlex.quote(str(_given[0]))}", text)
 
 
 def width_of(text: str) -> int:
@@ -71,7 +89,7 @@ class Output:
 
     def say(self, text: str) -> None:
         """Talk: progress that matters, next steps, warnings."""
-        print(text, file=sys.stderr, flush=True)
+        print(with_directory(text), file=sys.stderr, flush=True)
 
     def progress(self, text: str) -> None:
         """Passing progress on one line that overwrites itself; nothing where stderr is not a terminal."""
@@ -88,5 +106,5 @@ def complain(message: str, hint: str = "") -> None:
     """An error in two lines on stderr: what is wrong, and what to do next."""
     print(f"error: {message}", file=sys.stderr)
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        print(f"hint: {with_directory(hint)}", file=sys.stderr)
     sys.stderr.flush()

@@ -96,7 +96,10 @@ def open_writer(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
         db = _connect(path)
     except (OSError, sqlite3.Error) as problem:
-        raise LedgerError(f"the ledger {path} cannot be opened: {problem}", hint="see that the node may write there") from problem
+        # An operational error is of the place (rights, disk); another one of the file's content.
+        is_damaged = isinstance(problem, sqlite3.DatabaseError) and not isinstance(problem, sqlite3.OperationalError)
+        hint = _REMEDY if is_damaged else "see that the node may write there"
+        raise LedgerError(f"the ledger {path} cannot be opened: {problem}", hint=hint) from problem
     try:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
