@@ -25,6 +25,7 @@ from fiscotool.errors import FiscoToolError
 from fiscotool.nodes.process import Identity, find, is_alive
 from fiscotool.observer.poll import Poller, PollTarget
 from fiscotool.observer.recording import RecordingWriter
+from fiscotool.rpc.dialect import is_group_number
 from fiscotool.rpc.tls import TlsFiles
 
 RESCAN_S = 0.5
@@ -90,6 +91,7 @@ def run_info(chain: Chain, *, command: str, drill: str = "") -> RunInfo:
         leader_period_blocks=chain.genesis.leader_period_blocks,
         min_seal_time_s=int(seal_time) / 1000 if seal_time.isdigit() else 0.5,
         config=settings,
+        generation=2 if is_group_number(chain.group_id) else 3,
     )
 
 

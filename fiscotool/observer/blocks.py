@@ -6,7 +6,9 @@ Rule 2. A block object with a member missing or of another type is still a block
 Rule 3. The filler block of a view change (spec 3.x 1.11) has no sealer list of its own; it is signed by the list before it.
 Rule 4. Nodes tell the same block mostly in the same words: equal words are computed once.
 
-Sources: spec 3.x 2.4, 3.4; fiscotool.ledger.header3, fiscotool.ledger.crypto.
+Rule 5. A block of 2.x is read the same way: by its own formula, every sealer weighing 1.
+
+Sources: spec 3.x 2.4, 3.4; spec 2.x 3.3; fiscotool.ledger.header3, header2, crypto.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from fiscotool.consistency.observations import BlockSeen, SignatureSeen
 from fiscotool.ledger.crypto import verify
 from fiscotool.ledger.errors import LedgerFormatError
 from fiscotool.ledger.header3 import hash_header, header_from_rpc
+from fiscotool.observer.blocks2 import in_words_of_3x, is_told_by_2x, recomputed_hash2
 
 _WORDS_BYTES = 12
 
@@ -107,7 +110,7 @@ def _list_before(lists: dict[int, tuple[str, ...]], number: int) -> tuple[str, .
 
 
 def _compute(block: ToldBlock, own: tuple[str, ...], signers: tuple[str, ...]) -> BlockSeen:
-    told = block.told
+    told = in_words_of_3x(block.told) if is_told_by_2x(block.told) else block.told
     parents = [parent for parent in _items(told.get("parentInfo")) if isinstance(parent, dict)]
     transactions = told.get("transactions")
     block_hash = _plain(told.get("hash"))
@@ -117,7 +120,7 @@ def _compute(block: ToldBlock, own: tuple[str, ...], signers: tuple[str, ...]) -
         line=block.line,
         number=_number(told.get("number")),
         block_hash=block_hash,
-        recomputed_hash=_recompute(told),
+        recomputed_hash=_recompute(block.told),
         parent_number=_number(parents[0].get("blockNumber")) if parents else None,
         parent_hash=_plain(parents[0].get("blockHash")) if parents else "",
         sealer=_number(told.get("sealer")),
@@ -135,6 +138,8 @@ def _compute(block: ToldBlock, own: tuple[str, ...], signers: tuple[str, ...]) -
 
 
 def _recompute(told: dict[str, Any]) -> str:
+    if is_told_by_2x(told):
+        return recomputed_hash2(told)
     try:
         return hash_header(header_from_rpc(told)).hex()
     except LedgerFormatError:

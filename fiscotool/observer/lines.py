@@ -26,6 +26,7 @@ _COUNTS: Final = (
     "quorum_weight",
     "faulty_weight_max",
     "pending_count",
+    "to_view",
 )
 _FLAGS: Final = ("timeout", "is_syncing")
 _OUTCOMES: Final = frozenset({"committed", "refused", "unknown"})

@@ -4,7 +4,8 @@ Rule 1. `heard` is called once for every poll, in the order of the polls.
 Rule 2. The incarnation of a poll is known only if the process was the same after the poll before and after this one.
 Rule 3. A node that did not answer last time is asked one question first, on one connection; the others follow when it answers. So a
         frozen node does not collect dead connections by the dozen.
-Rule 4. A schedule that fell behind goes on from now: polls are never made up for in a burst.
+Rule 4. A node of which nobody said whether it is of 2.x or 3.x is asked that first, once.
+Rule 5. A schedule that fell behind goes on from now: polls are never made up for in a burst.
 """
 
 from __future__ import annotations
@@ -20,9 +21,19 @@ from typing import Any, Final
 from fiscotool.consistency.observations import Incarnation
 from fiscotool.errors import MalformedAnswer, Refused
 from fiscotool.observer.blocks import is_block
-from fiscotool.observer.questions import QUESTIONS, Question, Values, WrongShape, body_of, result_of
+from fiscotool.observer.questions import (
+    VERSION_QUESTION,
+    Question,
+    Speech,
+    Values,
+    WrongShape,
+    body_of,
+    dialect_of,
+    result_of,
+)
 from fiscotool.rpc.aio.connection import Address, Failure
 from fiscotool.rpc.aio.link import NodeLink
+from fiscotool.rpc.dialect import Dialect, is_group_number
 from fiscotool.rpc.members import UnexpectedShape
 from fiscotool.rpc.tls import TlsFiles
 
@@ -43,12 +54,23 @@ class _Fetched(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PollTarget:
-    """A node to watch. `name` is unique; `tls` for an https URL."""
+    """A node to watch. `name` is unique; `tls` for an https URL.
+
+    `dialect` None: groups of 3.x are names; where the group is a number or "" the node is asked what it is.
+    """
 
     name: str
     url: str
     group: str = "group0"
     tls: TlsFiles | None = None
+    dialect: Dialect | None = None
+
+    @property
+    def speech(self) -> Speech | None:
+        """How to ask it, as far as that is known beforehand."""
+        if self.dialect is not None:
+            return Speech.of(self.dialect, self.group)
+        return None if not self.group or is_group_number(self.group) else Speech.of(Dialect.FISCO3, self.group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +111,10 @@ class NodeWatch:
         self._write_block = write_block
         self._group = target.group
         self._link = NodeLink(Address.of(target.url, target.tls))
-        self._requests = [(question, self._request(question.method, target.group, "")) for question in QUESTIONS]
+        self._speech: Speech | None = None
+        self._requests: list[tuple[Question, bytes]] = []
+        if target.speech is not None:
+            self._adopt(target.speech)
         self._answered = False
         self._incarnation: Incarnation | None = None
         self._height: int | None = None
@@ -108,6 +133,23 @@ class NodeWatch:
     def _request(self, method: str, *params: Any) -> bytes:
         return self._link.address.http_request(body_of(method, *params))
 
+    def _adopt(self, speech: Speech) -> None:
+        self._speech = speech
+        self._requests = [(question, self._request(question.method, *speech.leading)) for question in speech.questions]
+
+    async def _learn(self) -> str:
+        """Ask what the node is. Returns why that is not known yet; "" when it is."""
+        answer = await self._link.post(self._request(VERSION_QUESTION), self._timeout_s)
+        if isinstance(answer, Failure):
+            return str(answer)
+        try:
+            self._adopt(Speech.of(dialect_of(answer, self.name), self._group))
+        except Refused as problem:
+            return f"error {problem.code}: {VERSION_QUESTION}"
+        except MalformedAnswer as problem:
+            return f"malformed: {VERSION_QUESTION}: {problem}"
+        return ""
+
     # Polling
 
     async def poll_forever(self) -> None:
@@ -124,8 +166,10 @@ class NodeWatch:
         sent_s = time.monotonic()
         values: Values = {}
         errors: list[str] = []
+        if self._speech is None and (unknown := await self._learn()):
+            errors.append(unknown)
         waiting = self._requests
-        if not self._answered:
+        if waiting and not self._answered:
             first, waiting = waiting[0], waiting[1:]
             self._merge(await self._ask(*first), values, errors)
             if errors:
@@ -151,11 +195,15 @@ class NodeWatch:
         if isinstance(answer, Failure):
             return str(answer)
         try:
-            return question.read(result_of(answer, question.method, self.name))
+            return question.read(result_of(answer, question.method, self.name, self._dialect))
         except Refused as problem:
             return f"error {problem.code}: {question.method}"
         except (MalformedAnswer, UnexpectedShape, WrongShape) as problem:
             return f"malformed: {question.method}: {problem}"
+
+    @property
+    def _dialect(self) -> Dialect:
+        return self._speech.dialect if self._speech is not None else Dialect.FISCO3
 
     def _same_life(self) -> Incarnation | None:
         now = self._incarnation_of(self.name)
@@ -196,18 +244,22 @@ class NodeWatch:
 
     async def _fetch_next(self) -> _Fetched:
         """Fetch the next block."""
-        number = self._next_block
-        if number is None:
+        number, speech = self._next_block, self._speech
+        if number is None or speech is None:
             return _Fetched.ABSENT
-        answer = await self._link.post(self._request("getBlockByNumber", self._group, "", number, False, True), self._timeout_s)
-        if isinstance(answer, Failure):
-            return _Fetched.FAILED
-        try:
-            told = result_of(answer, "getBlockByNumber", self.name)
-        except Refused:
-            return _Fetched.ABSENT
-        except MalformedAnswer:
-            return _Fetched.FAILED
+        questions = speech.block_questions(number)
+        answers = await asyncio.gather(*(self._link.post(self._request(method, *given), self._timeout_s) for method, given in questions))
+        results: list[Any] = []
+        for (method, _), answer in zip(questions, answers, strict=True):
+            if isinstance(answer, Failure):
+                return _Fetched.FAILED
+            try:
+                results.append(result_of(answer, method, self.name, speech.dialect))
+            except Refused:
+                return _Fetched.ABSENT
+            except MalformedAnswer:
+                return _Fetched.FAILED
+        told = speech.block_of(results)
         if not is_block(told):
             return _Fetched.FAILED
         self._write_block(self.name, told)

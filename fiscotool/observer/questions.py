@@ -4,7 +4,9 @@ Rule 1. Each method is one question; the fields of an answer are only as true to
         is torn; the judge treats every field as its own sample).
 Rule 2. An answer of an unexpected shape is a failed question, not a crash: the poll keeps what the other questions gave.
 
-Sources: spec 3.x 2.3, 2.4.
+Rule 3. A 2.x node writes a line into its log for every call: it is asked three questions, a 3.x node five.
+
+Sources: spec 3.x 2.3, 2.4; spec 2.x 1.1, 2.1, 2.3, 5.3.
 """
 
 from __future__ import annotations
@@ -13,9 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fiscotool.errors import MalformedAnswer, Refused
+from fiscotool.errors import Refused
 from fiscotool.rpc.codec import Asked, RawAnswer, encode_request, parse_answer
-from fiscotool.rpc.members import json_text
+from fiscotool.rpc.dialect import Dialect
+from fiscotool.rpc.members import as_quantity, json_text
+from fiscotool.rpc.neutral2 import leader_index
+from fiscotool.rpc.replies2_status import consensus_status2, sync_status2
 from fiscotool.rpc.replies_consensus import NOT_A_SEALER
 
 Values = dict[str, Any]
@@ -90,14 +95,100 @@ QUESTIONS: Final = (
 """In order of precedence: a later question's value of the same name wins (the view is getPbftView's)."""
 
 
+def _quantity(result: Any, what: str) -> int:
+    return _count(as_quantity(result, what), what)
+
+
+def read_consensus2(result: Any) -> Values:
+    """The values in a getConsensusStatus of 2.x: in the words of 3.x as far as they mean the same (rpc.neutral).
+
+    `leader_index` is not told but follows from view and height; `change_cycle` is not told.
+    """
+    told = consensus_status2(result)
+    values: Values = {
+        "consensus_height": told.height,
+        "block_hash": told.block_hash.lower().removeprefix("0x"),
+        "connected_count": told.connected_count + 1,
+        "node_count": told.node_count,
+        "quorum_weight": told.node_count - told.faulty_max,
+        "faulty_weight_max": told.faulty_max,
+    }
+    maybe = {
+        "view": told.view,
+        "to_view": told.to_view,
+        "timeout": told.leader_failed,
+        "node_index": told.index,
+        "leader_index": leader_index(told),
+    }
+    return values | {name: value for name, value in maybe.items() if value is not None}
+
+
+def read_sync2(result: Any) -> Values:
+    """The values in a getSyncStatus of 2.x."""
+    told = sync_status2(result)
+    return {"is_syncing": told.is_syncing, "pending_count": told.pending_count}
+
+
+QUESTIONS2: Final = (
+    Question("getBlockNumber", lambda result: {"height": _quantity(result, "the height")}),
+    Question("getConsensusStatus", read_consensus2),
+    Question("getSyncStatus", read_sync2),
+)
+"""As QUESTIONS, of a 2.x node."""
+
+VERSION_QUESTION: Final = "getClientVersion"
+_NO_METHOD: Final = -32601
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """How a node is asked. `leading` are the parameters every question about the group begins with."""
+
+    dialect: Dialect
+    questions: tuple[Question, ...]
+    leading: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, dialect: Dialect, group: str) -> Speech:
+        """For a node of this dialect; "" is its first group."""
+        if dialect is Dialect.FISCO2:
+            return cls(dialect, QUESTIONS2, (int(group or "1"),))
+        return cls(dialect, QUESTIONS, (group, ""))
+
+    def block_questions(self, number: int) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+        """The (method, parameters) whose results together are a block with signatures and transaction hashes."""
+        if self.dialect is Dialect.FISCO2:
+            text = str(number)
+            return (
+                ("getBlockHeaderByNumber", (*self.leading, text, True)),
+                ("getBlockByNumber", (*self.leading, text, False)),
+            )
+        return (("getBlockByNumber", (*self.leading, number, False, True)),)
+
+    def block_of(self, results: list[Any]) -> Any:
+        """One object of the results of `block_questions`: 2.x tells signatures with the header and transactions with the block."""
+        if self.dialect is Dialect.FISCO2 and all(isinstance(result, dict) for result in results):
+            header, listed = results
+            return {**header, "transactions": listed.get("transactions")}
+        return results[0]
+
+
+def dialect_of(answer: RawAnswer, node: str) -> Dialect:
+    """What an answer to getClientVersion tells of who gave it. Raises Refused for another refusal than "no such method"."""
+    try:
+        result_of(answer, VERSION_QUESTION, node)
+    except Refused as problem:
+        if problem.code != _NO_METHOD:
+            raise
+        return Dialect.FISCO3
+    return Dialect.FISCO2
+
+
 def body_of(method: str, *params: Any) -> bytes:
     """The body of a request."""
     return encode_request(method, params, _ID)
 
 
-def result_of(answer: RawAnswer, method: str, node: str) -> Any:
+def result_of(answer: RawAnswer, method: str, node: str, dialect: Dialect = Dialect.FISCO3) -> Any:
     """The result in an answer. Raises Refused or MalformedAnswer."""
-    return parse_answer(answer, Asked(method, _ID, node))
-
-
-__all__ = ["QUESTIONS", "MalformedAnswer", "Question", "Refused", "Values", "WrongShape", "body_of", "result_of"]
+    return parse_answer(answer, Asked(method, _ID, node, dialect))
