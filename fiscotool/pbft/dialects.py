@@ -1,6 +1,7 @@
 """Which protocols there are behind the one contract of `step`, and what a driver must know of each.
 
     fisco3    PBFT of FISCO BCOS 3.x: the modules of this room itself
+    fisco2    PBFT of FISCO BCOS 2.x: `pbft.fisco2`
 
 A driver takes everything it calls from a `Dialect`, so one simulator, one embedded node and one checker serve them all. States of
 different dialects are different types; what they have in common is `CommonState`.
@@ -17,7 +18,12 @@ from typing import Any, Final, Protocol
 from fiscotool.pbft import properties, state, step, timers
 from fiscotool.pbft.effects import Effect
 from fiscotool.pbft.events import Event
+from fiscotool.pbft.fisco2 import properties as properties2
+from fiscotool.pbft.fisco2 import state as state2
+from fiscotool.pbft.fisco2 import step as step2
+from fiscotool.pbft.fisco2 import timers as timers2
 from fiscotool.pbft.properties import Violation
+from fiscotool.pbft.quorum import faulty_weight_max
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.types import Height, NodeIndex, Ticks, View
 
@@ -65,7 +71,12 @@ class History(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One protocol. `retained_blocks` is how far below the ledger's head vote records are still needed after a restart."""
+    """One protocol.
+
+    `views_to_live` says after how many views, at most, n healed replicas that tolerate f must have made a block: the faulty leaders,
+    those that run out while the network heals, and in fisco2 a whole turn, for only a locked leader may propose what others are
+    locked on. `retained_blocks` is how far below the ledger's head vote records are still needed after a restart.
+    """
 
     name: str
     title: str
@@ -75,6 +86,7 @@ class Dialect:
     new_history: Callable[[], History]
     timeout_ticks: Callable[[Rules, int], Ticks]
     change_cycle_max: int
+    views_to_live: Callable[[int], int]
     retained_blocks: int = 0
 
 
@@ -87,7 +99,20 @@ FISCO3: Final = Dialect(
     new_history=properties.History,
     timeout_ticks=timers.timeout_ticks,
     change_cycle_max=timers.CHANGE_CYCLE_MAX,
+    views_to_live=lambda n: faulty_weight_max(n) + 4,
 )
 
-DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (FISCO3,)}
+FISCO2: Final = Dialect(
+    name="fisco2",
+    title="PBFT of FISCO BCOS 2.x (2.9.1 to 2.11.1)",
+    step=step2.step,
+    initial_state=state2.initial_state,
+    status=state2.status,
+    new_history=properties2.History,
+    timeout_ticks=timers2.timeout_ticks,
+    change_cycle_max=timers2.CHANGE_CYCLE_MAX,
+    views_to_live=lambda n: n + faulty_weight_max(n) + 4,
+)
+
+DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (FISCO3, FISCO2)}
 """By name, as on the command line (`--dialect`)."""

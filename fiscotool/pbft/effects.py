@@ -183,12 +183,14 @@ class RejectReason(Enum):
     LOCKED = "this replica is locked on another block and was shown no later certificate"
     ALREADY_AGREED = "this height is already agreed here"
     BEHIND = "the sender's ledger is shorter than the replica's"
+    AHEAD = "the sender's ledger is longer; the block must come first"
     OTHER_LEDGER = "the sender names another hash for the replica's last block"
     WEAK_CERTIFICATE = "a prepared certificate lacks weight, repeats a signer or claims an impossible view or height"
     NOT_ENOUGH_WEIGHT = "the new view does not show view changes of a quorum of distinct sealers"
     WRONG_VIEW_CHANGES = "the new view contains a view change of another view, or an invalid one"
     WRONG_REPROPOSALS = "what the new view proposes does not follow from its view changes"
     NOT_IN_TIMEOUT = "the replica is in a view and needs no recovery"
+    NOT_IN_DIALECT = "this protocol has no such message"
     NOT_ASKED = "the replica did not ask for this, or does not need it any more"
 
 

@@ -27,6 +27,8 @@ class TimerName(Enum):
     """Every `checkpoint_resend_ticks` the checkpoints that are not stable yet are sent again (spec 1.9)."""
     EXECUTE_RETRY = "execute-retry"
     """20 ticks after a failed execution it is tried again (spec 1.8, step 11)."""
+    EMPTY_BLOCK = "empty-block"
+    """fisco2: 1000 ticks after a leader without transactions could seal it proposes an empty block (spec 2.x 1.10)."""
 
 
 @dataclass(frozen=True, slots=True)

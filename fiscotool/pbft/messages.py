@@ -72,12 +72,16 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """0x2: `sender` holds a prepared certificate for this proposal in this view."""
+    """0x2: `sender` holds a prepared certificate for this proposal in this view.
+
+    `signature` is of the dialects whose blocks end with Commits (fisco2, classic); empty in fisco3.
+    """
 
     view: View
     index: Height
     digest: Digest
     sender: NodeIndex
+    signature: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

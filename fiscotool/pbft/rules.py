@@ -34,6 +34,10 @@ class Quirk(Enum):
     """The first vote of a sender for a hash wins whatever its view, then a view change deletes it (H5)."""
     LOCK_NEVER_RELEASED = "lock-never-released"
     """A precommitted replica refuses every other hash at that height in every later view, even with a NewView's proof (H1)."""
+    EARLY_SIGNS_LOST = "early-signs-lost"
+    """fisco2: entering a view drops Signs of that view for which no Commit is held (spec 2.x 1.9)."""
+    FUTURE_NEVER_REPLACED = "future-never-replaced"
+    """fisco2: the first proposal that names a later view, whoever sent it, occupies its height (spec 2.x 1.5)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,8 @@ def _on_timer(state: ReplicaState, name: TimerName, epoch: int, out: list[Effect
             return checkpoint.on_resend(state, epoch, out)
         case TimerName.EXECUTE_RETRY:
             return checkpoint.on_execute_retry(state, epoch, out)
+        case TimerName.EMPTY_BLOCK:
+            return state
         case _:
             assert_never(name)
 

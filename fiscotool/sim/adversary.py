@@ -6,7 +6,7 @@ seeded generator.
     Honest       sends what the core says
     Silent       sends nothing
     Withhold     forgets messages at random, per receiver
-    Equivocate   as a leader proposes two blocks to two halves; votes for whatever each receiver was shown
+    Equivocate   as a leader proposes two blocks to two halves; votes for whatever each receiver was shown (in fisco2 for its result)
     DoubleVote   prepares and commits every digest it has seen at a height
     Forgetful    view changes without certificates, and of a height it does not have
 """
@@ -87,6 +87,7 @@ class Equivocate(Honest):
             txs = chain.transactions_of(message.proposal)
             twin = chain.make_proposal(message.index, replica.index, txs, salt="twin")
             self._twins[message.digest] = twin.digest
+            self._twins[chain.execute(message.proposal, replica.head_hash)] = chain.execute(twin, replica.head_hash)
             other: Message = replace(message, digest=twin.digest, proposal=twin)
         elif isinstance(message, Prepare | Commit) and message.digest in self._twins:
             other = chain.sign(replace(message, digest=self._twins[message.digest]), replica.rules)
@@ -108,10 +109,19 @@ class DoubleVote(Honest):
         seen = self._seen.setdefault(message.index, {})
         seen[message.digest] = None
         for peer in world.replicas:
-            slots = peer.state.slots if peer.state is not None else ()
-            seen.update({slot.pre.digest: None for slot in slots if slot.height == message.index and slot.pre is not None})
+            seen.update(dict.fromkeys(_votes_of(peer, message.index)))
         votes = [chain.sign(replace(message, digest=digest), replica.rules) for digest in seen]
         return [(to, vote) for vote in votes for to in others(replica)]
+
+
+def _votes_of(peer: Replica, index: Height) -> list[Digest]:
+    """What a replica votes for at a height: the proposal's digest, or in fisco2 the hash after execution."""
+    state = peer.state
+    if state is None:
+        return []
+    if peer.dialect.name == "fisco2":
+        return [state.executed_hash] if state.raw is not None and state.raw.index == index and state.executed_hash else []
+    return [slot.pre.digest for slot in state.slots if slot.height == index and slot.pre is not None]
 
 
 class Forgetful(Honest):

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from fiscotool.pbft.messages import (
     CheckPoint,
+    Commit,
     Message,
     NewView,
     Prepare,
@@ -88,7 +89,7 @@ def sign(message: Message, rules: Rules) -> Message:
     """The message as its sender sends it."""
     if isinstance(message, Prepare):
         return replace(message, signature=proof_signature(rules, message.sender, message.view, message.index, message.digest))
-    if isinstance(message, CheckPoint):
+    if isinstance(message, CheckPoint | Commit):
         return replace(message, signature=_seal(message.sender, message.digest))
     return message
 
@@ -104,7 +105,7 @@ def _is_certificate_authentic(cert: PreparedCertificate, rules: Rules) -> bool:
 def is_authentic(message: Message, rules: Rules) -> bool:
     """What the driver checks before a message becomes an event: every signature in it, nested ones included."""
     match message:
-        case Prepare() | CheckPoint():
+        case Prepare() | CheckPoint() | Commit():
             return message == sign(message, rules) and message.signature == getattr(sign(message, rules), "signature", b"")
         case ViewChange(prepared=prepared):
             return all(_is_certificate_authentic(cert, rules) for cert in prepared)

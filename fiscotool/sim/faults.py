@@ -86,12 +86,12 @@ def liveness_bound_ticks(cluster: Cluster) -> int:
     """Within this time after healing a block must come: the running timers, then f + 2 more views at the longest wait.
 
     Observables L1: the sum of T * 1.5**min(k, 10) for k = c ... c+f+1, c the largest change cycle at the time of healing. Two
-    cycles are added because the last timers may be armed just before the network heals, and replicas meet at different views.
+    cycles are added because the last timers may be armed just before the network heals, and replicas meet at different views;
+    other dialects need more (`Dialect.views_to_live`).
     """
     states = [replica.state for replica in cluster.replicas if replica.state is not None]
     cycle = max((state.change_cycle for state in states), default=0)
     rules = states[0].rules
-    faulty = (rules.node_count - 1) // 3
-    cycles = range(cycle, cycle + faulty + 4)
     dialect = cluster.dialect
+    cycles = range(cycle, cycle + dialect.views_to_live(rules.node_count))
     return sum(dialect.timeout_ticks(rules, min(k, dialect.change_cycle_max)) for k in cycles) + 10_000

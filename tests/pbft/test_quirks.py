@@ -137,8 +137,12 @@ def test_the_hole_is_there_with_the_quirk_and_only_then(quirk: Quirk, happens: C
     assert not happens(NONE)
 
 
+OTHER_DIALECTS = {Quirk.EARLY_SIGNS_LOST, Quirk.FUTURE_NEVER_REPLACED}
+"""Holes of fisco2 alone: tests/pbft/test_fisco2.py."""
+
+
 def test_every_quirk_has_a_schedule() -> None:
-    assert {quirk for quirk, _ in SCHEDULES} == set(Quirk)
+    assert {quirk for quirk, _ in SCHEDULES} == set(Quirk) - OTHER_DIALECTS
 
 
 def test_amnesia_writes_no_votes_but_executed_blocks_are_kept() -> None:
