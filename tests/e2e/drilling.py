@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import psutil
-
 from fiscotool.consistency.observations import Observations
 from fiscotool.observer.recording import load_recording
-from tests.e2e.user import User
+from tests.e2e.user import User, is_gone
 
 
 def play(user: User, name: str) -> Observations:
@@ -33,7 +31,7 @@ def has_killed(user: User) -> bool:
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
     healed = {line["fault_id"] for line in lines if line["event"] == "healed"}
     planned = [line for line in lines if line["event"] == "planned" and line["fault_id"] not in healed]
-    return any(line["pid"] and not psutil.pid_exists(line["pid"]) for line in planned)
+    return any(line["pid"] and is_gone(line["pid"]) for line in planned)
 
 
 def forget_faults(user: User) -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from fiscotool.chain.read import read_chain
 from fiscotool.drills.run import has_recovered
 from fiscotool.drills.targets import LocalTarget, client_for
@@ -148,6 +150,14 @@ def chain_of(place: Path, *options: object, whole: bool = True) -> Iterator[User
     finally:
         user.run("kill", "--all", code=None)
         user.close()
+
+
+def is_gone(pid: int) -> bool:
+    """Whether this process has ended, be it that nobody has asked how."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def wait_until(condition: Callable[[], Any], *, within_s: float, what: str, every_s: float = 0.05) -> None:
