@@ -34,6 +34,7 @@ from fiscotool.consistency import (
 from fiscotool.consistency.examination import Words, evidence
 from fiscotool.consistency.facts import Facts, faulty_weight_max
 from fiscotool.consistency.findings import Finding, Invariant, Judgement, Recovery, Verdict
+from fiscotool.consistency.generations import decide
 from fiscotool.consistency.observations import Observations
 
 Rule = Callable[[Facts], Finding]
@@ -75,7 +76,7 @@ def judge(observations: Observations) -> Judgement:
     """Decide every invariant and measure every fault. Pure: equal observations give an equal judgement."""
     liars = excluded_witnesses(observations)
     facts = Facts(_without(observations, liars))
-    findings = tuple(rule(facts) for _, rule in RULES)
+    findings = tuple(decide(invariant, rule, facts) for invariant, rule in RULES)
     if liars:
         findings = _with_notes(observations, findings, liars)
     return Judgement(findings, recoveries(facts))
@@ -113,8 +114,8 @@ def _with_notes(observations: Observations, findings: tuple[Finding, ...], liars
     """Beside each rule that only the declared nodes break: what they did."""
     everyone = Facts(observations)
     noted = []
-    for finding, (_, rule) in zip(findings, RULES, strict=True):
-        with_them = rule(everyone)
+    for finding, (invariant, rule) in zip(findings, RULES, strict=True):
+        with_them = decide(invariant, rule, everyone)
         if with_them.verdict is Verdict.VIOLATED and finding.verdict is not Verdict.VIOLATED:
             finding = _noted(finding, with_them, liars)  # noqa: PLW2901  the finding with its notes replaces the finding
         noted.append(finding)

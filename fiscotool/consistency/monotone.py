@@ -5,7 +5,8 @@ growing history through all intervals exists exactly if no earlier sample is abo
 over samples sorted by their ends decides it, O(k log k).
 
 FISCO deviation. The view is kept in memory only and starts again at 0 with every process (spec 3.x 1.12), so it is compared within
-one incarnation (pid and start time). The height is on disk and survives `kill -9`; only a wiped data directory may lower it.
+one incarnation (pid and start time); in 2.x it starts again with every block, so it is compared within one height. The height is on
+disk and survives `kill -9`; only a wiped data directory may lower it.
 
 Sources: spec 3.x 1.17 (8, 9); docs/invariants.md on sampling.
 """
@@ -20,6 +21,7 @@ from fiscotool.consistency.downtime import WIPE_KINDS
 from fiscotool.consistency.examination import Examination, Words, evidence
 from fiscotool.consistency.facts import Facts
 from fiscotool.consistency.findings import Finding, Invariant, InvariantClass
+from fiscotool.consistency.generations import is_second, rests_of
 
 HEIGHT_MONOTONE: Final = Invariant(
     "height-monotone",
@@ -99,16 +101,17 @@ def check_height_monotone(facts: Facts) -> Finding:
 
 
 def check_view_monotone(facts: Facts) -> Finding:
-    """Views by life."""
+    """Views by life; in 2.x by life and height."""
     exam = Examination(VIEW_MONOTONE)
     unknown = 0
     for node, lives in facts.lives.items():
         for life in lives:
-            readings = [_Reading(s.sent_s, s.got_s, s.view, s.line) for s in life.samples if s.view is not None]
-            if life.incarnation is None:
-                unknown += sum(1 for fall, _ in _falls(readings, readings) if fall)
-                continue
-            _judge(exam, node, "view", "视图", _falls(readings, readings))
+            for samples in rests_of(life.samples) if is_second(facts) else (life.samples,):
+                readings = [_Reading(s.sent_s, s.got_s, s.view, s.line) for s in samples if s.view is not None]
+                if life.incarnation is None:
+                    unknown += sum(1 for fall, _ in _falls(readings, readings) if fall)
+                    continue
+                _judge(exam, node, "view", "视图", _falls(readings, readings))
     if unknown:
         exam.cannot_tell(
             Words(

@@ -23,7 +23,7 @@ from typing import Final
 from fiscotool.consistency.examination import Examination, Words, evidence
 from fiscotool.consistency.facts import FOREVER, Facts, faulty_weight_max
 from fiscotool.consistency.findings import Evidence, Finding, Invariant, InvariantClass
-from fiscotool.consistency.observations import FaultSeen
+from fiscotool.consistency.observations import FaultSeen, Sample
 from fiscotool.consistency.status import timeout_s
 from fiscotool.consistency.steadiness import Steadiness
 
@@ -92,7 +92,7 @@ class Progress:
         self._moments = sorted({fault.injected_s for fault in faults} | heals)
         self._heals = heals
         told = (
-            sorted((s.got_s, s.change_cycle) for life in lives for s in life.samples if s.change_cycle is not None)
+            sorted((s.got_s, cycle) for life in lives for s in life.samples if (cycle := cycle_of(s)) is not None)
             for lives in facts.lives.values()
         )
         self._cycles = [([got_s for got_s, _ in each], [cycle for _, cycle in each]) for each in told]
@@ -164,6 +164,13 @@ class Progress:
     def _cycle_at(self, at_s: float) -> int:
         positions = [(cycles, bisect_right(times, at_s)) for times, cycles in self._cycles]
         return max((cycles[at - 1] for cycles, at in positions if at), default=0)
+
+
+def cycle_of(sample: Sample) -> int | None:
+    """How often the timer ran out in a row: told by 3.x; in 2.x at most one more than the views asked for ahead (spec 2.x 1.8, 1.10)."""
+    if sample.change_cycle is not None or sample.to_view is None or sample.view is None:
+        return sample.change_cycle
+    return max(0, sample.to_view - sample.view) + 1
 
 
 def check_progress(facts: Facts) -> Finding:

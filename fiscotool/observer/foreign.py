@@ -42,7 +42,8 @@ _NOT_SENT: Final = ("ConnectionRefusedError",)
 _SAMPLED: Final = {"getBlockNumber": "height", "getPbftView": "view"}
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and object of each line. Raises UsageError."""
     try:
         with lzma.open(path, "rb") if path.suffix == ".xz" else path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
@@ -51,7 +52,8 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise UsageError(f"{path} cannot be read as a timeline: {problem}", hint="it must be JSON Lines, plain or .xz") from problem
 
 
-def _name(node: int) -> str:
+def name_of(node: int) -> str:
+    """The name of the node with this number."""
     return f"node{node}"
 
 
@@ -74,7 +76,7 @@ def load_timeline(path: Path, blocks: Iterable[BlockSeen] = ()) -> Observations:
     Raises UsageError when it is not such a timeline.
     """
     timeline: _Timeline | None = None
-    for number, row in _rows(path):
+    for number, row in rows_of(path):
         if timeline is None:
             if row.get("event") != "begin" or not isinstance(row.get("node_ids"), dict):
                 raise UsageError(f"{path} is not a timeline: it does not begin with what it is about")
@@ -89,7 +91,7 @@ def load_timeline(path: Path, blocks: Iterable[BlockSeen] = ()) -> Observations:
     return Observations(
         run=_run_info(timeline),
         samples=tuple(samples),
-        blocks=tuple(_passed_through(blocks, samples, ended_s)),
+        blocks=tuple(passed_through(blocks, samples, ended_s)),
         txs=_txs(path, timeline),
         faults=tuple(sorted(_faults(timeline), key=lambda fault: (fault.injected_s, fault.line))),
         ended_s=ended_s,
@@ -98,7 +100,7 @@ def load_timeline(path: Path, blocks: Iterable[BlockSeen] = ()) -> Observations:
 
 def _run_info(timeline: _Timeline) -> RunInfo:
     begin = timeline.events[0][2]
-    nodes = tuple(NodeIdentity(_name(int(index)), node_id) for index, node_id in sorted(begin["node_ids"].items()))
+    nodes = tuple(NodeIdentity(name_of(int(index)), node_id) for index, node_id in sorted(begin["node_ids"].items()))
     return RunInfo(nodes, "chain0", "group0", "fisco", "3.16.4", drill=str(begin.get("drill", "")), started_epoch_s=timeline.began_epoch_s)
 
 
@@ -143,7 +145,7 @@ def _sample(question: tuple[float, int, dict[str, Any]], lives: _Lives) -> Sampl
         error = error or ("" if values else f"error: {response}"[:200])
     starts, incarnations = lives.get(row["node"], ([0.0], [None]))
     life = None if error else incarnations[bisect_right(starts, sent_s) - 1]
-    return Sample(_name(row["node"]), sent_s, sent_s + row["ms"] / 1e3, line, life, _kind_of(error), **values)
+    return Sample(name_of(row["node"]), sent_s, sent_s + row["ms"] / 1e3, line, life, kind_of(error), **values)
 
 
 def _values(method: str, result: Any) -> Values:
@@ -155,7 +157,7 @@ def _values(method: str, result: Any) -> Values:
     return {name: result}
 
 
-def _kind_of(error: str) -> str:
+def kind_of(error: str) -> str:
     """The recorder's words for a failure in ours."""
     for start, kind in (("ConnectionRefusedError", "refused"), ("TimeoutError", "timeout"), ("ConnectionResetError", "closed")):
         if error.startswith(start):
@@ -174,7 +176,7 @@ def _faults(timeline: _Timeline) -> list[FaultSeen]:
 
     def inject(kind: str, node: int, at_s: float, line: int, detail: str) -> None:
         role = "" if leader is None else ("leader" if node == leader else "follower")
-        open_faults[node] = FaultSeen(f"{kind}-{_name(node)}-{line}", kind, _name(node), at_s, line, role=role, detail=detail)
+        open_faults[node] = FaultSeen(f"{kind}-{name_of(node)}-{line}", kind, name_of(node), at_s, line, role=role, detail=detail)
 
     def heal(node: int, at_s: float) -> None:
         if node in open_faults:
@@ -214,7 +216,7 @@ def _txs(path: Path, timeline: _Timeline) -> tuple[TxSeen, ...]:
     beside = path.with_name(path.name.replace(".jsonl", ".txs.jsonl"))
     if beside == path or not beside.exists():
         return ()
-    found = [_tx(number, row, timeline.at(row["t"])) for number, row in _rows(beside)]
+    found = [_tx(number, row, timeline.at(row["t"])) for number, row in rows_of(beside)]
     return tuple(sorted(found, key=lambda tx: (tx.sent_s, tx.line)))
 
 
@@ -226,7 +228,7 @@ def _tx(number: int, row: dict[str, Any], sent_s: float) -> TxSeen:
         outcome, block_number, status, _, error = judge_answer(orjson.dumps(row["response"]))
     return TxSeen(
         tx_hash=row["hash"].lower().removeprefix("0x"),
-        node=_name(row["node"]),
+        node=name_of(row["node"]),
         sent_s=sent_s,
         got_s=sent_s + row["ms"] / 1e3,
         line=number,
@@ -247,16 +249,16 @@ def load_headers(headers: Path, full_blocks: Path | None = None) -> tuple[BlockS
     """
     whole: dict[tuple[int, int], dict[str, Any]] = {}
     if full_blocks is not None:
-        whole = {(row["node"], row["height"]): row["block"].get("result") for _, row in _rows(full_blocks)}
+        whole = {(row["node"], row["height"]): row["block"].get("result") for _, row in rows_of(full_blocks)}
     told: list[ToldBlock] = []
-    for number, row in _rows(headers):
+    for number, row in rows_of(headers):
         block = whole.get((row["node"], row["height"])) or row["response"].get("result")
         if is_block(block):
-            told.append(ToldBlock(_name(row["node"]), 0.0, number, block, words_of(block)))
+            told.append(ToldBlock(name_of(row["node"]), 0.0, number, block, words_of(block)))
     return BlockReader().read_all(told)
 
 
-def _passed_through(blocks: Iterable[BlockSeen], samples: list[Sample], ended_s: float) -> Iterator[BlockSeen]:
+def passed_through(blocks: Iterable[BlockSeen], samples: list[Sample], ended_s: float) -> Iterator[BlockSeen]:
     """The blocks from one below the lowest height sampled to the highest; they were read after the end."""
     heights = [height for sample in samples for height in (sample.height, sample.consensus_height) if height is not None]
     if heights:
