@@ -34,6 +34,7 @@ class Line:
     step_count: int
     decisions: int
     ticks: int
+    known_stall: str = ""
 
 
 @dataclass(slots=True)
@@ -54,7 +55,9 @@ def run_seeds(seeds: list[int], fixed: dict[str, Any]) -> list[Line]:
     found = []
     for seed in seeds:
         outcome = simulate(draw_settings(seed, **fixed))
-        found.append(Line(seed, outcome.rules_broken, outcome.log_sha256, outcome.step_count, outcome.decisions, outcome.ticks))
+        found.append(
+            Line(seed, outcome.rules_broken, outcome.log_sha256, outcome.step_count, outcome.decisions, outcome.ticks, outcome.known_stall)
+        )
     return found
 
 

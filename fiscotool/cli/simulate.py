@@ -137,7 +137,11 @@ def _data(outcome: Outcome) -> dict[str, Any]:
 def _text(outcome: Outcome, *, show_schedule: bool) -> str:
     """The outcome for people."""
     lines = [
-        f"{'ok' if outcome.is_good else 'WRONG: ' + ', '.join(outcome.rules_broken)}",
+        "WRONG: " + ", ".join(outcome.rules_broken)
+        if not outcome.is_good
+        else f"stands still, known: {outcome.known_stall}"
+        if outcome.known_stall
+        else "ok",
         f"blocks {outcome.decisions}, heights {list(outcome.heights)}, views {list(outcome.views)}",
         f"virtual time {outcome.ticks / 1000:.1f} s, {outcome.step_count} steps, {outcome.message_count} messages",
         f"event log sha256 {outcome.log_sha256}",
@@ -171,12 +175,13 @@ def _campaign(output: Output, seeds: range, fixed: dict[str, Any], options: dict
         "runs": len(campaign.lines),
         "blocks": sum(line.decisions for line in campaign.lines.values()),
         "steps": sum(line.step_count for line in campaign.lines.values()),
+        "known_stalls": sum(1 for line in campaign.lines.values() if line.known_stall),
         "wrong": bad,
     }
     rows = [(line.seed, ", ".join(line.rules_broken)) for line in bad[:SHOWN_MAX]]
 
     def text() -> str:
-        head = f"{data['runs']} runs, {data['blocks']} blocks, {data['steps']} steps: {len(bad)} wrong"
+        head = f"{data['runs']} runs, {data['blocks']} blocks, {data['steps']} steps: {len(bad)} wrong, {data['known_stalls']} known stalls"
         return head + ("\n" + table(("seed", "broken"), rows) if rows else "")
 
     output.show(data, text)

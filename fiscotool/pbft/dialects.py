@@ -11,11 +11,11 @@ Sources: docs/pbft.md, one table of rules and deviations for each dialect.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from fiscotool.pbft import properties, state, step, timers
+from fiscotool.pbft import properties, stalls, state, step, timers
 from fiscotool.pbft.effects import Effect
 from fiscotool.pbft.events import Event
 from fiscotool.pbft.fisco2 import properties as properties2
@@ -75,7 +75,8 @@ class Dialect:
 
     `views_to_live` says after how many views, at most, n healed replicas that tolerate f must have made a block: the faulty leaders,
     those that run out while the network heals, and in fisco2 a whole turn, for only a locked leader may propose what others are
-    locked on. `retained_blocks` is how far below the ledger's head vote records are still needed after a restart.
+    locked on. `known_stall` names a standstill the protocol is known to allow (`stalls`). `retained_blocks` is how far below the
+    ledger's head vote records are still needed after a restart.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Dialect:
     timeout_ticks: Callable[[Rules, int], Ticks]
     change_cycle_max: int
     views_to_live: Callable[[int], int]
+    known_stall: Callable[[Sequence[Any]], str | None]
     retained_blocks: int = 0
 
 
@@ -100,6 +102,7 @@ FISCO3: Final = Dialect(
     timeout_ticks=timers.timeout_ticks,
     change_cycle_max=timers.CHANGE_CYCLE_MAX,
     views_to_live=lambda n: faulty_weight_max(n) + 4,
+    known_stall=stalls.known_stall_of_fisco3,
 )
 
 FISCO2: Final = Dialect(
@@ -112,6 +115,7 @@ FISCO2: Final = Dialect(
     timeout_ticks=timers2.timeout_ticks,
     change_cycle_max=timers2.CHANGE_CYCLE_MAX,
     views_to_live=lambda n: n + faulty_weight_max(n) + 4,
+    known_stall=stalls.known_stall_of_fisco2,
 )
 
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (FISCO3, FISCO2)}

@@ -26,12 +26,17 @@ LIVE_BLOCKS = 2
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run showed. `log_sha256` covers every step of every replica; `ticks` is virtual time, `decisions` counts blocks."""
+    """What a run showed.
+
+    `known_stall` names the hole of the protocol (`pbft.stalls`) when the core stood still because of it, which is no bug of the
+    model. `log_sha256` covers every step of every replica; `ticks` is virtual time, `decisions` counts blocks.
+    """
 
     settings: Settings
     schedule: Schedule
     violations: tuple[Violation, ...]
     is_live: bool
+    known_stall: str
     stuck: str
     heights: tuple[int, ...]
     views: tuple[int | None, ...]
@@ -44,13 +49,13 @@ class Outcome:
     @property
     def is_good(self) -> bool:
         """Whether nothing was wrong."""
-        return self.is_live and not self.violations
+        return not self.rules_broken
 
     @property
     def rules_broken(self) -> tuple[str, ...]:
         """Names of the properties that do not hold; `liveness` when the core did not converge."""
         names = dict.fromkeys(violation.rule for violation in self.violations)
-        return (*names, *(() if self.is_live else ("liveness",)))
+        return (*names, *(() if self.is_live or self.known_stall else ("liveness",)))
 
 
 def simulate(settings: Settings, schedule: Schedule | None = None, *, write_log: Callable[[str], object] | None = None) -> Outcome:
@@ -72,11 +77,13 @@ def simulate(settings: Settings, schedule: Schedule | None = None, *, write_log:
     is_live = faults.recover(cluster, blocks=LIVE_BLOCKS, dead=settings.dead)
     core = [i for i in range(len(cluster.replicas)) if i not in settings.dead and i not in cluster.strategies]
     stuck = "" if is_live else f"replicas {core} are at heights {[cluster.heights[i] for i in core]}, wanted {before + LIVE_BLOCKS}"
+    stall = None if is_live else cluster.dialect.known_stall([cluster.replicas[i].state for i in core])
     return Outcome(
         settings=settings,
         schedule=schedule,
         violations=tuple(cluster.violations),
         is_live=is_live,
+        known_stall=stall or "",
         stuck=stuck,
         heights=tuple(cluster.heights),
         views=tuple(cluster.views()),

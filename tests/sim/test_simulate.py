@@ -99,6 +99,19 @@ def test_actions_are_lines() -> None:
         parse_action("1 burn 2")
 
 
+@pytest.mark.parametrize(("dialect", "seed", "stall"), [("fisco3", 1051, "views-forgotten"), ("fisco2", 730, "two-locks")])
+def test_a_standstill_that_the_protocol_allows_is_named_and_is_no_wrong(dialect: str, seed: int, stall: str) -> None:
+    outcome = simulate(draw_settings(seed, dialect=dialect))
+    assert (outcome.is_live, outcome.known_stall, outcome.rules_broken) == (False, stall, ())
+    assert outcome.stuck
+
+
+def test_any_other_standstill_is_wrong() -> None:
+    """Two silent replicas of four: nobody is at fault for a hole of the protocol."""
+    outcome = simulate(draw_settings(5, node_count=4, byzantine=((0, "silent"), (1, "silent")), dead=(), ticks=2_000))
+    assert outcome.rules_broken == ("liveness",)
+
+
 def run_cli(*arguments: str) -> tuple[int, str, str]:
     result = CliRunner().invoke(cli, ["simulate", *arguments], standalone_mode=False)
     code = result.return_value if result.exception is None else getattr(result.exception, "exit_code", 99)
