@@ -24,10 +24,11 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
+printf 'Four nodes come up, take transactions, lose their leader to kill -9, recover, and are judged. Half a minute.\n'
 mkdir -p "$run"
 say fiscotool deploy -l 127.0.0.1:4 -p "$ports" -o "$chain"
 say fiscotool start --all --dir "$chain"
-say fiscotool status --dir "$chain"
+say fiscotool watch --for 3 --every 1 --dir "$chain"
 say fiscotool send --count 200 --rate 100 --dir "$chain"
 say fiscotool drill run kill-leader --record "$run" --dir "$chain"
 say fiscotool status --dir "$chain"

@@ -98,13 +98,39 @@ def judgement_text(observations: Observations, judgement: Judgement, *, lang: st
             )
         )
     lines.append(table(("", "id", "不变量" if chinese else "invariant", "n", "结论" if chinese else "what was found"), rows))
+    if any(finding.verdict.value == "inconclusive" for finding in judgement.findings):
+        lines.append("? 本次运行中没有可据以判定的事件" if chinese else "? nothing happened in this run that could decide it")
+    return "\n".join([*lines, *_violation_lines(judgement, chinese=chinese), *_recovery_lines(judgement, chinese=chinese)])
+
+
+def brief_text(observations: Observations, judgement: Judgement) -> str:
+    """Verdict, how many invariants came out how, what was violated, recoveries: a few lines."""
+    verdict = judgement.verdict.value
+    counts = {each: sum(finding.verdict.value == each for finding in judgement.findings) for each in MARKS}
+    return "\n".join(
+        [
+            (
+                f"{MARKS[verdict]} {verdict}: {counts['holds']} invariants hold, {counts['violated']} violated, "
+                f"{counts['inconclusive']} not decided by this run"
+            ),
+            *_byzantine_lines(observations, chinese=False),
+            *_violation_lines(judgement, chinese=False),
+            *_recovery_lines(judgement, chinese=False),
+        ]
+    )
+
+
+def _violation_lines(judgement: Judgement, *, chinese: bool) -> list[str]:
+    lines: list[str] = []
     for finding in judgement.findings:
         if finding.verdict.value == "violated":
             lines += ["", f"✘ {finding.invariant.id}"]
             lines += [f"    {(item.text_zh if chinese else '') or item.text}" for item in finding.evidence[:5]]
-    if judgement.recoveries:
-        lines += ["", recovery_table(judgement, chinese=chinese)]
-    return "\n".join(lines)
+    return lines
+
+
+def _recovery_lines(judgement: Judgement, *, chinese: bool) -> list[str]:
+    return ["", recovery_table(judgement, chinese=chinese)] if judgement.recoveries else []
 
 
 def recovery_table(judgement: Judgement, *, chinese: bool) -> str:

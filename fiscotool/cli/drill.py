@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fiscotool.cli.check import EXITS, judged, judgement_data, judgement_text
+from fiscotool.cli.check import EXITS, brief_text, judged, judgement_data
 from fiscotool.cli.options import dir_option, json_option, load_chain
 from fiscotool.cli.output import Output, table
 from fiscotool.errors import Interrupted
@@ -85,8 +85,8 @@ def run(name: str, record_dir: Path | None, rate_per_s: float | None, directory:
     finally:
         target.close()
     seen, judgement = judged(path)
-    output.show({"recording": path, **judgement_data(seen, judgement)}, lambda: judgement_text(seen, judgement, lang="en"))
-    output.say(f"recording: {path}\nnext: fiscotool report {path}")
+    output.show({"recording": path, **judgement_data(seen, judgement)}, lambda: brief_text(seen, judgement))
+    output.say(f"recording: {path}\nnext: fiscotool check {path}, fiscotool report {path}")
     return EXITS[judgement.verdict.value]
 
 

@@ -81,8 +81,9 @@ def _row(target: LocalTarget, name: str, process: NodeProcess, look: Look, leade
 
 def as_table(rows: list[dict[str, Any]]) -> str:
     """The rows for people."""
+    headers = HEADERS if any(row["error"] or row["byzantine"] for row in rows) else HEADERS[:-1]
     return table(
-        HEADERS,
+        headers,
         [
             (
                 row["node"] + ("*" if row["is_leader"] else ""),
@@ -92,7 +93,7 @@ def as_table(rows: list[dict[str, Any]]) -> str:
                 row["since"],
                 *(row[key] for key in ("index", "height", "view", "leader", "peers")),
                 "yes" if row["timeout"] else "no" if row["timeout"] is False else None,
-                row["error"] or (f"byzantine: {row['byzantine']}" if row["byzantine"] else ""),
+                *([row["error"] or (f"byzantine: {row['byzantine']}" if row["byzantine"] else "")] if headers is HEADERS else []),
             )
             for row in rows
         ],
