@@ -28,7 +28,7 @@ def known_stall_of_fisco3(states: Sequence[Any]) -> str | None:
         return None
     first = known[0]
     settled = [state.me for state in known if state.me is not None and state.recovered]
-    if len(settled) < len(known) and weight_of(settled, first.rules.weights) < first.quorum_weight:
+    if 0 < len(settled) < len(known) and weight_of(settled, first.rules.weights) < first.quorum_weight:
         return "views-forgotten"
     locks = {(slot.height, slot.cert.proposal.digest) for state in known for slot in state.slots[:1] if slot.cert is not None}
     return "two-locks" if len(locks) > 1 and first.rules.has(Quirk.LOCK_NEVER_RELEASED) else None
