@@ -1,8 +1,10 @@
-"""The limit of open files: a thousand connections do not fit into the usual 1,024."""
+"""What a load asks of the system: open files (a thousand connections do not fit into the usual 1,024), and the loop it runs on."""
 
 from __future__ import annotations
 
+import asyncio
 import resource
+from collections.abc import Callable
 from typing import Final
 
 from fiscotool.errors import EnvironmentFailure
@@ -28,3 +30,13 @@ def allow_open_files(count: int) -> None:
             f"{count} files and connections are needed at once, and this system allows a process {allowed}",
             hint=f"ask for less at once, or raise the limit: ulimit -Hn {count}",
         )
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The loop of uvloop where there is one: it halves the cost of an exchange."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

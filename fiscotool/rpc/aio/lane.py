@@ -13,8 +13,10 @@ from typing import Any, Final, Protocol
 import orjson
 
 from fiscotool.rpc.aio.connection import Address, Failure, HttpConnection, Outcome, connect
-from fiscotool.rpc.aio.plan import LoadTarget, PreparedTx, TxOutcome
-from fiscotool.rpc.refusing import essence
+from fiscotool.rpc.aio.plan import LoadTarget, PreparedTx, TxKind, TxOutcome
+from fiscotool.rpc.dialect import Dialect
+from fiscotool.rpc.refusals import AlreadyInTxPool, AlreadyInTxPoolAndAccept, TransactionPoolTimeout, TxAlreadyInChain
+from fiscotool.rpc.refusing import essence, refusal
 from fiscotool.rpc.status import UNSETTLED, status_name
 
 RETRY_S: Final = 0.5
@@ -47,6 +49,7 @@ class Lane:
         "_connection",
         "_head",
         "_is_retired",
+        "_judge",
         "_node",
         "_on_free",
         "_on_outcome",
@@ -80,10 +83,9 @@ class Lane:
         self._is_retired = False
         self._was_open = False
         self._task: asyncio.Task[None] | None = None
+        self._judge = JUDGES[target.kind]
         # The request is put together from two constant pieces around the transaction: no JSON is built per transaction.
-        before, after = orjson.dumps(
-            {"jsonrpc": "2.0", "id": 1, "method": "sendTransaction", "params": [target.group, "", "@", False]}
-        ).split(b'"@"')
+        before, after = orjson.dumps({"jsonrpc": "2.0", "id": 1, **_request(target)}).split(b'"@"')
         self._head, self._tail = before + b'"', b'"' + after
 
     @property
@@ -141,7 +143,7 @@ class Lane:
         if work is None:
             return
         now_s = self._clock()
-        verdict = _unknown(str(answer)) if isinstance(answer, Failure) else judge_answer(answer.body)
+        verdict = _unknown(str(answer)) if isinstance(answer, Failure) else self._judge(answer.body)
         self._on_outcome(TxOutcome(work.tx.tx_hash, self._node, work.due_clock_s, self._sent_s, now_s, *verdict))
         if self._is_retired:
             return
@@ -149,6 +151,17 @@ class Lane:
             self._on_free(self, is_new=False)
         else:
             self._reopen()
+
+
+def _request(target: LoadTarget) -> dict[str, Any]:
+    """Method and parameters that send a transaction; "@" stands for it."""
+    match target.kind:
+        case TxKind.NATIVE2:
+            return {"method": "sendRawTransaction", "params": [int(target.group), "@"]}
+        case TxKind.ETHEREUM:
+            return {"method": "eth_sendRawTransaction", "params": ["@"]}
+        case _:
+            return {"method": "sendTransaction", "params": [target.group, "", "@", False]}
 
 
 def _unknown(why: str) -> tuple[Any, ...]:
@@ -171,3 +184,34 @@ def judge_answer(body: bytes) -> tuple[Any, ...]:
         return _unknown(f"malformed: {body[:60]!r}")
     said = essence(str(error.get("message", ""))) or status_name(code)
     return ("unknown" if code in UNSETTLED else "refused", None, None, code, said)
+
+
+_PERHAPS: Final = (AlreadyInTxPool, AlreadyInTxPoolAndAccept, TransactionPoolTimeout, TxAlreadyInChain)
+"""Refusals that leave the transaction in some pool, or on the chain."""
+
+
+def _judge_admission(body: bytes, dialect: Dialect) -> tuple[Any, ...]:
+    """As judge_answer, of a node that answers when its pool has the transaction."""
+    try:
+        envelope = orjson.loads(body)
+        if isinstance(envelope.get("result"), str):
+            return ("accepted", None, None, None, "")
+        error = envelope["error"]
+        code, message = int(error["code"]), str(error.get("message", ""))
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError):
+        return _unknown(f"malformed: {body[:60]!r}")
+    kind = type(refusal(code, message, node="", method="", dialect=dialect))
+    return ("unknown" if issubclass(kind, _PERHAPS) else "refused", None, None, code, essence(message) or str(code))
+
+
+def judge_answer2(body: bytes) -> tuple[Any, ...]:
+    """As judge_answer, of an answer to sendRawTransaction of 2.x."""
+    return _judge_admission(body, Dialect.FISCO2)
+
+
+def judge_answer_ethereum(body: bytes) -> tuple[Any, ...]:
+    """As judge_answer, of an answer to eth_sendRawTransaction."""
+    return _judge_admission(body, Dialect.ETHEREUM)
+
+
+JUDGES: Final = {TxKind.NATIVE: judge_answer, TxKind.NATIVE2: judge_answer2, TxKind.ETHEREUM: judge_answer_ethereum}

@@ -3,7 +3,8 @@
 Rule 1. A transaction is sent at most once. One that could not be sent (no connection) goes to another node; one that was sent and not
         answered is unknown and stays so.
 Rule 2. A node that is down costs the others nothing: its lanes try again every half second, and take no transactions meanwhile.
-Rule 3. The end is bounded by the plan's deadline; Ctrl-C and `stop` end it at once, with what is known so far.
+Rule 3. What is answered when a pool has it counts as unanswered until a block lists it; rpc.aio.confirm reads the blocks.
+Rule 4. The end is bounded by the plan's deadline; Ctrl-C and `stop` end it at once, with what is known so far.
 
 Theory. A lane is a connection with at most one transaction on it. Everything runs in callbacks of one uvloop loop; there is no task,
 future or timer per transaction. That keeps a transaction at some 40 µs of client time, so that a load of 2,500 a second leaves the
@@ -22,16 +23,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from fiscotool.errors import UsageError
+from fiscotool.rpc.aio.confirm import Confirmer
 from fiscotool.rpc.aio.connection import Address
-from fiscotool.rpc.aio.files import allow_open_files, raise_file_limit
+from fiscotool.rpc.aio.files import allow_open_files, loop_factory, raise_file_limit
 from fiscotool.rpc.aio.lane import Lane, Work
-from fiscotool.rpc.aio.plan import LoadPlan, LoadProgress, LoadResult, LoadTarget, PreparedTx, TxOutcome
+from fiscotool.rpc.aio.plan import LoadPlan, LoadProgress, LoadResult, LoadTarget, PreparedTx, TxKind, TxOutcome
 
 _TICK_S: Final = 0.002
 _SWEEP_S: Final = 0.25
 _PROGRESS_S: Final = 0.5
 _OPENING_MAX: Final = 64
 _SPARE_FILES: Final = 128
+_ADMISSION_LANES: Final = 32
+"""Connections a node is sent to over when it answers at once: more would not be in use."""
 _LAST_TRIES_S: Final = 3.0
 """So long after the last transaction was taken, what could not be sent to any node is given up."""
 
@@ -58,7 +62,10 @@ class LoadClient:
         if not targets:
             raise UsageError("there is no node to send to", hint="start some: fiscotool start --all")
         self._plan = plan
+        if len({target.kind for target in targets}) > 1:
+            raise UsageError("a load sends one kind of transactions", hint="make one load for each kind")
         self._targets = [(target, Address.of(target.url, target.tls)) for target in targets]
+        self._confirmer: Confirmer | None = None
         self._on_outcome = on_outcome
         self._on_progress = on_progress
         self._clock = clock
@@ -69,7 +76,8 @@ class LoadClient:
         self._queue: deque[Work] = deque()
         self._source: Iterator[PreparedTx] = iter(())
         self._source_is_empty = False
-        self._lanes_max = plan.outstanding_max
+        self._answers_late = targets[0].kind is TxKind.NATIVE
+        self._lanes_max = plan.outstanding_max if self._answers_late else min(plan.outstanding_max, _ADMISSION_LANES * len(targets))
         self._opening_count = 0
         self._sent_count = 0
         self._began_s = 0.0
@@ -88,17 +96,17 @@ class LoadClient:
         """
         if self._began_s:
             raise RuntimeError("a LoadClient runs once")
-        wanted = self._plan.outstanding_max + _SPARE_FILES
+        wanted = self._lanes_max + _SPARE_FILES
         if self._plan.rate_per_s is None:
             allow_open_files(wanted)
         else:  # An open loop's maximum is a bound, not an aim: a smaller one only shows as lateness.
-            self._lanes_max = max(1, min(self._plan.outstanding_max, raise_file_limit(wanted) - _SPARE_FILES))
+            self._lanes_max = max(1, min(self._lanes_max, raise_file_limit(wanted) - _SPARE_FILES))
         self._source = iter(txs)
         cpu_began_s = time.thread_time()
         interrupted = False
         self._began_s = self._clock()
         try:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 runner.run(self._drive())
         except KeyboardInterrupt:
             interrupted = True
@@ -120,14 +128,14 @@ class LoadClient:
             with contextlib.suppress(RuntimeError):  # The loop may have ended by itself.
                 loop.call_soon_threadsafe(over.set)
 
-    # The loop
-
     async def _drive(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(self._note_failure)
         if self._stopped.is_set():
             return
         beats = [asyncio.create_task(self._beat())]
+        if not self._answers_late:
+            beats.append(await self._follow_chain())
         if self._plan.rate_per_s is not None:
             beats.append(asyncio.create_task(self._pace(self._plan.rate_per_s)))
         else:
@@ -145,7 +153,18 @@ class LoadClient:
                 task.cancel()
             for lane in self._lanes:
                 lane.retire()
+            if self._confirmer is not None:
+                self._confirmer.give_up(why="accepted by the pool; the load ended before a block listed it")
+                self._confirmer.close()
             self._report()
+
+    async def _follow_chain(self) -> asyncio.Task[None]:
+        """Begin to read blocks; nothing is sent before the height is known, or it cannot be known in time."""
+        within_s = self._plan.answer_within_s
+        self._confirmer = Confirmer(self._targets, within_s=within_s, on_outcome=self._settle_confirmed, clock=self._clock)
+        task = await self._confirmer.start()
+        self._began_s = self._clock()
+        return task
 
     def _note_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What a listener raised (a recording that cannot be written) ends the load and is raised by `run`."""
@@ -197,7 +216,7 @@ class LoadClient:
             return False
         if self._ending_since_s is None:
             self._ending_since_s = self._clock()
-        if any(lane.work is not None for lane in self._lanes):
+        if any(lane.work is not None for lane in self._lanes) or (self._confirmer is not None and self._confirmer.pending_count):
             return False
         return not self._queue or self._clock() - self._ending_since_s > _LAST_TRIES_S
 
@@ -212,10 +231,14 @@ class LoadClient:
         """What a free lane does next: what is queued, or with a closed loop the next transaction."""
         if self._queue:
             return self._queue.popleft()
-        if self._plan.rate_per_s is not None or self._is_ending():
+        if self._plan.rate_per_s is not None or self._is_ending() or self._outstanding_count >= self._plan.outstanding_max:
             return None
         tx = self._next_tx()
         return None if tx is None else Work(tx, self._clock())
+
+    @property
+    def _outstanding_count(self) -> int:
+        return self._sent_count - len(self._outcomes)
 
     def _dispatch(self) -> None:
         while self._queue and self._free:
@@ -235,8 +258,6 @@ class LoadClient:
             self._opening_count += 1
             lane.start(len(self._lanes) // _OPENING_MAX * _TICK_S)
 
-    # Called by lanes
-
     def _lane_is_free(self, lane: Lane, *, is_new: bool) -> None:
         if is_new:
             self._opening_count = max(0, self._opening_count - 1)
@@ -247,7 +268,17 @@ class LoadClient:
             lane.send(work)
             self._sent_count += 1
 
+    def _settle_confirmed(self, outcome: TxOutcome) -> None:
+        """With a closed loop this makes room for the next one."""
+        self._settle(outcome)
+        if self._free and not self._queue and self._plan.rate_per_s is None:
+            lane = self._free.popleft()
+            self._lane_is_free(lane, is_new=False)
+
     def _settle(self, outcome: TxOutcome) -> None:
+        if outcome.outcome == "accepted" and self._confirmer is not None:
+            self._confirmer.take(outcome)
+            return
         self._outcomes.append(outcome)
         self._counts[outcome.outcome] += 1
         self._on_outcome(outcome)
@@ -264,16 +295,6 @@ class LoadClient:
                 committed_count=self._counts["committed"],
                 refused_count=self._counts["refused"],
                 unknown_count=self._counts["unknown"],
-                outstanding_count=self._sent_count - len(self._outcomes),
+                outstanding_count=self._outstanding_count,
             )
         )
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The loop of uvloop where there is one."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory

@@ -2,22 +2,36 @@
 
 Rule 1. Times are readings of one monotonic clock, in seconds. `due_clock_s` is when a transaction should have been sent: with an open
         loop, latency counts from there, so that a stalled chain cannot hide behind a client that waits for it.
-Rule 2. An outcome is committed (a receipt came), refused (the node said no: definitely not done) or unknown (sent, no usable answer).
-        What was never sent has no outcome; it is counted as unsent.
+Rule 2. An outcome is committed (a receipt came, or a block lists it), refused (the node said no: definitely not done) or unknown
+        (sent, no usable answer). What was never sent has no outcome; it is counted as unsent.
+Rule 3. Native transactions of 3.x are answered after the commit. The two other kinds are answered when the pool has them: such an answer
+        is no outcome yet, and the transaction counts as unanswered until a block lists it (rpc.aio.confirm).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from fiscotool.errors import UsageError
 from fiscotool.rpc.tls import TlsFiles
 
 
+class TxKind(StrEnum):
+    """Kinds of transactions, by how they are sent."""
+
+    NATIVE = "native"
+    """Tars bytes through sendTransaction of 3.x."""
+    NATIVE2 = "native2"
+    """RLP bytes through sendRawTransaction of 2.x."""
+    ETHEREUM = "ethereum"
+    """RLP bytes through eth_sendRawTransaction of 3.x's Ethereum port."""
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedTx:
-    """A signed transaction: its hash, and its Tars bytes in hex as sendTransaction takes them."""
+    """A signed transaction: its hash, and its bytes in hex as the node takes them."""
 
     tx_hash: str
     raw_hex: str
@@ -25,12 +39,13 @@ class PreparedTx:
 
 @dataclass(frozen=True, slots=True)
 class LoadTarget:
-    """A node to send to."""
+    """A node to send to. `kind`: what is sent to it; all targets of a load take the same kind."""
 
     name: str
     url: str
     group: str = "group0"
     tls: TlsFiles | None = None
+    kind: TxKind = TxKind.NATIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +74,17 @@ class LoadPlan:
 
 @dataclass(frozen=True, slots=True)
 class TxOutcome:
-    """What came of one transaction. `status` is the receipt's, `code` the error code of a refusal."""
+    """What came of one transaction. `status` is the receipt's (None: not told), `code` the error code of a refusal.
+
+    `accepted`: a pool has it; this is never what a load ends with.
+    """
 
     tx_hash: str
     node: str
     due_clock_s: float
     sent_clock_s: float
     got_clock_s: float
-    outcome: Literal["committed", "refused", "unknown"]
+    outcome: Literal["committed", "refused", "unknown", "accepted"]
     block_number: int | None = None
     status: int | None = None
     code: int | None = None
