@@ -10,7 +10,7 @@ k ?=
 # A file's tests share a chain, so they stay together; in the order of the directories, so that the long ones do not come last.
 SPREAD := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast lint fmt types tidy golden proto bench pictures docs clean sync
+.PHONY: help demo test test-fast lint fmt types tidy golden proto bench model pictures docs clean sync
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,11 @@ bench: $(DEV_STAMP) ## all benchmarks (6 minutes; docs/speed.md says what they m
 
 pictures: $(DEV_STAMP) ## photograph a real report for docs/images
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/make_pictures.sh
+
+model: $(DEV_STAMP) ## count the exam's specification both ways and explore its larger rows
+	@for acc in 0 0,1; do $(BIN)/fiscotool model check --tstamps 1..1 --views 0..0 --acc $$acc --method both --invariants || exit 1; done
+	@for acc in none 1; do $(BIN)/fiscotool model check --tstamps 1..1 --views 0..1 --acc $$acc --method both || exit 1; done
+	$(BIN)/python bench/explorer.py --full
 
 docs: $(DEV_STAMP) ## write the generated parts of docs/ again
 	$(BIN)/python scripts/generate_docs.py

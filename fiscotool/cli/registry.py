@@ -22,6 +22,7 @@ class Entry:
 
 COMMANDS: dict[str, Entry] = {
     "deploy": Entry("chain", "deploy", "Make a chain: keys, certificates, configuration, scripts."),
+    "lint": Entry("doctor", "lint", "Look for mistakes in a chain's directory: identities, ports, genesis, certificates, settings."),
     "start": Entry("node", "start", "Start nodes and wait until their RPC answers."),
     "stop": Entry("node", "stop", "Stop nodes cleanly (SIGTERM)."),
     "restart": Entry("node", "restart", "Stop nodes, then start them."),
@@ -37,8 +38,10 @@ COMMANDS: dict[str, Entry] = {
     "observe": Entry("observe", "observe", "Record what all nodes say, for `check` and `report`."),
     "drill": Entry("drill", "drill", "Break the chain on purpose, heal it, record what happened."),
     "check": Entry("check", "check", "Judge a recording: does it show what PBFT allows?"),
+    "audit": Entry("audit", "audit", "Verify a chain's whole evidence from RPC alone."),
     "report": Entry("check", "report", "Write the consistency report of a recording."),
     "simulate": Entry("simulate", "simulate", "Run whole chains in virtual time, with faults drawn from a seed."),
+    "model": Entry("model", "model", "Explore every schedule of a protocol within bounds."),
     "destroy": Entry("chain", "destroy", "Remove a chain that deploy made, after asking."),
 }
 

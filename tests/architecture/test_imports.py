@@ -16,12 +16,12 @@ LAYERS: list[set[str]] = [
     {"cli"},
     {"drills"},
     {"observer", "devnet", "nodes", "report"},
-    {"sim", "rpc", "ledger", "hosts", "chain"},
+    {"sim", "check", "rpc", "ledger", "hosts", "chain"},
     {"consistency", "pbft"},
     {"errors"},
 ]
 HEIGHT = {room: len(LAYERS) - level for level, rooms in enumerate(LAYERS) for room in rooms}
-PURE = ("pbft", "consistency")
+PURE = ("pbft", "check", "consistency")
 OUTSIDE = {
     "asyncio", "socket", "ssl", "http", "urllib", "subprocess", "threading", "multiprocessing", "os", "pathlib", "io", "tempfile",
     "shutil", "sqlite3", "time", "datetime", "random", "secrets", "uuid", "logging", "click", "requests", "paramiko",

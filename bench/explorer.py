@@ -1,0 +1,53 @@
+"""States a second of the explorer: the packed walk against the plain one, and the largest row of the exam that fits into a minute.
+
+    python bench/explorer.py [--full]
+
+CPU time of one process. The plain walk is what a straightforward transcription costs in the same interpreter; `--full` adds the row with
+106,560,397 generated states.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+
+from fiscotool.check.explore import explore
+from fiscotool.check.howard import Howard
+from fiscotool.check.howard_packed import PackedHoward
+from fiscotool.check.howard_terms import Bounds
+from fiscotool.check.packed import explore_packed
+
+ALL = frozenset(range(4))
+
+
+def measure(bounds: Bounds, *, is_packed: bool) -> float:
+    """Prints one row; returns distinct states a second."""
+    began_s = time.process_time()
+    found = explore_packed(PackedHoward(bounds)) if is_packed else explore(Howard(bounds))
+    spent_s = time.process_time() - began_s
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(
+        f"{'packed' if is_packed else 'plain ':6} tstamps 1..{bounds.tstamps} views 0..{bounds.view_max} acc {sorted(bounds.acc)}: "
+        f"{found.generated:>11,} generated, {found.distinct:>9,} distinct, depth {found.depth}, {spent_s:6.2f} s: "
+        f"{found.generated / spent_s:>11,.0f} generated/s {found.distinct / spent_s:>9,.0f} distinct/s, at most {peak_mib} MiB"
+    )
+    return found.distinct / spent_s
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true")
+    arguments = parser.parse_args()
+    for bounds in (Bounds(1, 1, frozenset({1})), Bounds(2, 1, frozenset())):
+        ratio = measure(bounds, is_packed=True) / measure(bounds, is_packed=False)
+        print(f"       packed / plain: {ratio:.1f}")
+    for bounds in (Bounds(1, 1, frozenset({0, 1})), Bounds(2, 0, frozenset({0, 1})), Bounds(1, 3, frozenset())):
+        measure(bounds, is_packed=True)
+    if arguments.full:
+        measure(Bounds(1, 0, ALL), is_packed=True)
+
+
+if __name__ == "__main__":
+    main()

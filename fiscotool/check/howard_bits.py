@@ -1,0 +1,53 @@
+"""The words of the packed transcription: where things are in a state, and the messages that get their bits at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+Slot = tuple[int, int, int]
+"""(view, number, digest)"""
+
+Proofs = tuple[tuple[Slot, int], ...]
+"""What a view change proves: each slot with the set of those who prepared it, as bits."""
+
+Step = tuple[str, str, int]
+"""(action, label, state after it)"""
+
+VIEW_BITS: Final = 4
+STATE_BITS: Final = 4
+
+
+class ViewChanged(NamedTuple):
+    """A view-change message."""
+
+    view: int
+    sender: int
+    proofs: Proofs
+
+
+class NewViewed(NamedTuple):
+    """A new-view message: its view changes, and the (number, digest) of its proposals."""
+
+    view: int
+    changes: frozenset[ViewChanged]
+    proposals: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Log:
+    """Where a replica's own bits are."""
+
+    request: dict[int, int]
+    proposal: dict[Slot, int]
+    prepare: dict[Slot, int]
+    commit: dict[Slot, int]
+    view: int
+    state: int
+    changing: int
+
+
+def bits_at(places: Iterable[int], pattern: int) -> int:
+    """`pattern` at every one of `places`."""
+    return sum(pattern << at for at in places)
