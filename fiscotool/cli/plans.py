@@ -82,5 +82,11 @@ def expansion_text(expansion: Expansion) -> str:
 
 
 def show_lint(chain: Chain, output: Output) -> None:
-    """What lint finds in a directory that was just made or changed, on stderr."""
-    del chain, output
+    """What lint finds in a directory that was just made or changed, on stderr; notes are left to `fiscotool lint`."""
+    from fiscotool.chain.findings import Severity
+    from fiscotool.chain.lint import lint_directory
+    from fiscotool.cli.doctor import as_text
+
+    findings = [finding for finding in lint_directory(chain.root) if finding.severity > Severity.NOTE]
+    if findings:
+        output.say(as_text(findings, "en"))
