@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,12 @@ import click
 
 from fiscotool.cli.options import dir_option, json_option, load_chain
 from fiscotool.cli.output import Output
-from fiscotool.errors import ExitCode
+from fiscotool.errors import ExitCode, RpcError, UsageError
 
 if TYPE_CHECKING:
-    from fiscotool.drills.workload import TxSource
-    from fiscotool.rpc.aio.plan import LoadProgress, LoadResult, PreparedTx, TxOutcome
+    from fiscotool.chain.model import Chain
+    from fiscotool.drills.tx_source import TxSource
+    from fiscotool.rpc.aio.plan import LoadProgress, LoadResult, PreparedTx, TxKind, TxOutcome
 
 
 @click.command()
@@ -29,24 +31,44 @@ if TYPE_CHECKING:
     default=None,
     help="Unanswered ones, so connections, at most; default: 200, with --rate four seconds' worth between 200 and 2000.",
 )
+@click.option(
+    "--kind",
+    type=click.Choice(["auto", "bcos", "web3"]),
+    default="auto",
+    show_default=True,
+    help="bcos: the chain's own kind (3.x: Tars, 2.x: RLP); web3: Ethereum, through 8545; auto: web3 with --key, else bcos.",
+)
+@click.option(
+    "--key", "key_path", type=click.Path(path_type=Path), help="File of the sender's key: PEM, or 64 hex digits; default: a fresh one."
+)
 @click.option("--within", "answer_within_s", default=30.0, show_default=True, help="Seconds after which no answer means unknown.")
 @dir_option
 @json_option
-def send(count: int, rate_per_s: float | None, outstanding: int | None, answer_within_s: float, directory: Path, output: Output) -> int:
+def send(
+    count: int,
+    rate_per_s: float | None,
+    outstanding: int | None,
+    kind: str,
+    key_path: Path | None,
+    answer_within_s: float,
+    directory: Path,
+    output: Output,
+) -> int:
     """Send signed transactions and say what became of each.
 
-    committed: a receipt came; refused: a node said no; unknown: sent, and no answer, so it may still be committed.
+    committed: a receipt came, or a block has it; refused: a node said no; unknown: sent, and no answer, so it may still be committed.
 
     \b
     Example: fiscotool send
              fiscotool send --count 1000 --rate 100
+             fiscotool send --kind web3 --key account.pem
     """
-    from fiscotool.drills.workload import TxSource, height_of, load_targets, outstanding_for
+    from fiscotool.drills.workload import load_targets, outstanding_for
     from fiscotool.rpc.aio.load import LoadClient
     from fiscotool.rpc.aio.plan import LoadPlan
 
     chain = load_chain(directory)
-    source = TxSource(chain, height=height_of(chain))
+    tx_kind, source = _source(chain, kind, key_path)
     plan = LoadPlan(
         outstanding_max=outstanding or outstanding_for(rate_per_s),
         rate_per_s=rate_per_s,
@@ -60,12 +82,33 @@ def send(count: int, rate_per_s: float | None, outstanding: int | None, answer_w
     def show(progress: LoadProgress) -> None:
         output.progress(f"{progress.elapsed_s:5.1f} s  sent {progress.sent_count}, committed {progress.committed_count}")
 
-    result = LoadClient(load_targets(chain), plan, on_outcome=follow, on_progress=show).run(_some(source, count))
+    result = LoadClient(load_targets(chain, tx_kind), plan, on_outcome=follow, on_progress=show).run(_some(source, count))
     output.progress_done()
     output.show(facts(result), lambda: words(result))
     if result.interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.OK if result.count("committed") == count else ExitCode.RPC
+
+
+def _source(chain: Chain, kind: str, key_path: Path | None) -> tuple[TxKind, TxSource]:
+    """What is sent, and where it comes from."""
+    from fiscotool.drills.tx_source import EthereumSource, NativeSource, kind_of, read_key
+    from fiscotool.drills.workload import height_of, load_targets
+    from fiscotool.ledger.crypto import KeyPair
+    from fiscotool.rpc.aio.plan import TxKind
+    from fiscotool.rpc.eth_client import EthClient
+
+    key = read_key(key_path) if key_path is not None else KeyPair.generate()
+    if kind == "bcos" or (kind == "auto" and key_path is None):
+        return kind_of(chain), NativeSource(chain, height=height_of(chain), key=key)
+    last: RpcError | None = None
+    for target in load_targets(chain, TxKind.ETHEREUM):
+        with contextlib.closing(EthClient(target.url, name=target.name)) as client:
+            try:
+                return TxKind.ETHEREUM, EthereumSource.for_node(client, key)
+            except RpcError as problem:
+                last = problem
+    raise last or UsageError("the chain has no nodes")
 
 
 def _some(source: TxSource, count: int) -> Iterator[PreparedTx]:
@@ -107,5 +150,10 @@ def words(result: LoadResult) -> str:
             f"{speed}latency {latency or 'none'}",
             *(one if len(result.outcomes) == 1 else []),
             *errors[:5],
+            *(
+                ["InsufficientFunds: nodes take Ethereum transactions of accounts with a balance only; on an embedded chain: deploy --fund"]
+                if any("InsufficientFunds" in error for error in errors)
+                else []
+            ),
         ]
     )

@@ -1,10 +1,9 @@
 """Load on a chain: signed transactions at a steady rate, each with its outcome, beside a drill or for `fiscotool send`.
 
-Rule 1. Transactions are ordinary: native BCOS type, signed by a fresh key, a random nonce, to an address without code, so that
-        every node verifies, orders, executes and stores them, and nothing of the chain's own state is touched.
-Rule 2. The block limit of each is a window above the highest block seen so far, so a load can go on for ever.
+Rule 1. The transactions are ordinary ones of the chain's own kind (drills.tx_source).
+Rule 2. What stays unanswered at the end is unknown, not failed.
 
-Sources: spec 3.x 3.2 (transaction, blockLimit), 6.1.7 (sendTransaction answers after the commit).
+Sources: spec 3.x 6.1.7 (sendTransaction answers after the commit); spec 2.x 2.1 (sendRawTransaction answers when the pool has it).
 """
 
 from __future__ import annotations
@@ -17,15 +16,12 @@ from typing import Self
 from fiscotool.chain.model import Chain
 from fiscotool.consistency.observations import TxSeen
 from fiscotool.drills.targets import client_for
-from fiscotool.errors import RpcError, Unreachable
-from fiscotool.ledger.crypto import KeyPair
-from fiscotool.ledger.tx3 import build_transaction, encode_transaction, transaction_hash
+from fiscotool.drills.tx_source import NativeSource, kind_of
+from fiscotool.errors import RpcError, Unreachable, UsageError
 from fiscotool.rpc.aio.load import LoadClient
-from fiscotool.rpc.aio.plan import LoadPlan, LoadTarget, PreparedTx, TxOutcome
+from fiscotool.rpc.aio.plan import LoadPlan, LoadTarget, PreparedTx, TxKind, TxOutcome
 from fiscotool.rpc.tls import TlsFiles
 
-BLOCK_LIMIT_AHEAD = 500
-_ADDRESS_BYTES = 20
 _ANSWER_WITHIN_S = 30.0
 _LAST_ANSWERS_S = 5.0
 _OUTSTANDING_MIN, _OUTSTANDING_MAX = 200, 2000
@@ -45,36 +41,23 @@ def discard(seen: TxSeen) -> None:
     del seen
 
 
-class TxSource:
-    """An endless supply of signed transactions. `height` follows the chain."""
-
-    def __init__(self, chain: Chain, *, height: int) -> None:
-        self._chain = chain
-        self._key = KeyPair.generate()
-        self.height = height
-
-    def __iter__(self) -> Iterator[PreparedTx]:
-        """Sign one whenever one is wanted."""
-        while True:
-            yield self.make()
-
-    def make(self) -> PreparedTx:
-        """One signed transaction to an address without code."""
-        tx = build_transaction(
-            chain_id=self._chain.chain_id,
-            group_id=self._chain.group_id,
-            block_limit=self.height + BLOCK_LIMIT_AHEAD,
-            to=self._key.address.hex(),
-            input=b"",
-            key=self._key,
-        )
-        return PreparedTx(transaction_hash(tx).hex(), encode_transaction(tx).hex())
-
-
-def load_targets(chain: Chain) -> list[LoadTarget]:
-    """Every node of the chain, to send to in turn."""
+def load_targets(chain: Chain, kind: TxKind | None = None) -> list[LoadTarget]:
+    """Every node of the chain, to send to in turn. `kind` None: the chain's own. Raises UsageError when no node takes the kind."""
+    if kind is TxKind.ETHEREUM:
+        targets = [LoadTarget(node.name, node.web3_url, kind=kind) for node in chain.nodes if node.web3_enabled]
+        if not targets:
+            raise UsageError(
+                "no node of the chain has the Ethereum JSON-RPC on", hint="set [web3_rpc] enable=true in its config.ini (3.x only)"
+            )
+        return targets
     return [
-        LoadTarget(node.name, node.rpc_url, chain.group_id, TlsFiles.from_sdk(node.sdk_directory) if node.rpc_tls else None)
+        LoadTarget(
+            node.name,
+            node.rpc_url,
+            chain.group_id,
+            TlsFiles.from_sdk(node.sdk_directory) if node.rpc_tls else None,
+            kind or kind_of(chain),
+        )
         for node in chain.nodes
     ]
 
@@ -119,7 +102,7 @@ class Workload:
         self._rate_per_s = rate_per_s
         self._on_result = on_result
         self._since_start = since_start
-        self._source = TxSource(chain, height=height_of(chain) if rate_per_s > 0 else 0)
+        self._source = NativeSource(chain, height=height_of(chain) if rate_per_s > 0 else 0)
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._enough = threading.Event()
