@@ -6,7 +6,9 @@ run=${FISCOTOOL_DEMO_DIR:-runs/demo-$(date +%Y%m%d-%H%M%S)}
 ports=${FISCOTOOL_DEMO_PORTS:-30300,20200,8545}
 chain=$run/nodes
 
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+bold='' plain=''
+[ -t 1 ] && bold=$'\033[1m' plain=$'\033[0m'
+say() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
 
 clean_up() {
   status=$?
