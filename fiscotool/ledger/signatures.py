@@ -8,9 +8,14 @@ Sources: spec 3.x 3.4; bcos-pbft pbft/engine/BlockValidator.cpp; spec 2.x 3.3, w
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from typing import Final, Protocol
 
 from fiscotool.ledger.crypto import verify
+
+_verify_once: Final = lru_cache(maxsize=1024)(verify)
+"""Several nodes tell one block with mostly the same signatures: each is verified once, if they are looked at one after another."""
 
 
 class SignedHeader(Protocol):
@@ -38,17 +43,26 @@ def verify_signature_list(
     """
     signers = header.sealer_list or sealers or ()
     return tuple(
-        (index, 0 <= index < len(signers) and verify(signers[index], block_hash, signature)) for index, signature in header.signatures
+        (index, 0 <= index < len(signers) and _verify_once(signers[index], block_hash, signature)) for index, signature in header.signatures
     )
 
 
+def weight_of(weights: Sequence[int], signers: Collection[int]) -> int:
+    """Weight of these sealers, each once. A sealer without an entry in the weights weighs 1."""
+    return sum(weights[index] if index < len(weights) else 1 for index in set(signers))
+
+
+def quorum_weight(weights: Sequence[int], sealer_count: int) -> int:
+    """Q = W - (W-1) div 3 (bcos-pbft PBFTConfig::updateQuorum; n - f in 2.x, where every weight is 1)."""
+    total = weight_of(weights, range(sealer_count))
+    return total - (total - 1) // 3
+
+
 def signed_weight(header: SignedHeader, block_hash: bytes) -> int:
-    """Weight of the distinct sealers whose signature is valid. A sealer without an entry in the weights weighs 1."""
-    signers = {index for index, is_valid in verify_signature_list(header, block_hash) if is_valid}
-    return sum(header.weights[index] if index < len(header.weights) else 1 for index in signers)
+    """Weight of the distinct sealers whose signature is valid."""
+    return weight_of(header.weights, {index for index, is_valid in verify_signature_list(header, block_hash) if is_valid})
 
 
 def quorum_weight_of(header: SignedHeader) -> int:
-    """Q = W - (W-1) div 3 of this block's sealer list (bcos-pbft PBFTConfig::updateQuorum)."""
-    total = sum(header.weights[index] if index < len(header.weights) else 1 for index in range(len(header.sealer_list)))
-    return total - (total - 1) // 3
+    """Quorum of this block's sealer list."""
+    return quorum_weight(header.weights, len(header.sealer_list))
