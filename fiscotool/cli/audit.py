@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fiscotool.cli.options import dir_option, json_option, load_chain, select_nodes
+from fiscotool.cli.options import json_option, load_chain, select_nodes, where_option
 from fiscotool.cli.output import Output
 from fiscotool.errors import ExitCode, Interrupted
 
 if TYPE_CHECKING:
     from fiscotool.chain.model import Chain, NodeHome
+    from fiscotool.cli.options import Where
     from fiscotool.observer.audit import Surveyed
     from fiscotool.observer.audit_words import Audit, NodeAddress
 
@@ -37,7 +38,7 @@ _SHOWN_MAX = 20
 )
 @click.option("--resume", "state", type=click.Path(path_type=Path, dir_okay=False), help="Keep the state in this file and go on from it.")
 @click.option("--jobs", type=click.IntRange(min=1, max=256), default=None, help="Processes; default: one a core.")
-@dir_option
+@where_option
 @json_option
 def audit(
     from_height: int | None,
@@ -48,7 +49,7 @@ def audit(
     depth: str,
     state: Path | None,
     jobs: int | None,
-    directory: Path,
+    where: Where,
     output: Output,
 ) -> int:
     """Verify a chain's whole evidence from RPC alone.
@@ -61,12 +62,12 @@ def audit(
     Example: fiscotool audit
              fiscotool audit --depth all --from 1 --json
              fiscotool audit --node node0 --resume audit.json
-             fiscotool audit --quick
+             fiscotool audit --rpc 127.0.0.1:20200,127.0.0.1:20201 --quick
     """
     from fiscotool.observer.audit import compare, plan_audit, survey
     from fiscotool.observer.audit_state import continue_audit, load_audit
 
-    chain = load_chain(directory)
+    chain = load_chain(where)
     addresses = [_address(chain, node) for node in chain.nodes]
     full = tuple(node.name for node in select_nodes(chain, names, all_nodes=False, default_all=True))
     asked = addresses if quick or not names else [address for address in addresses if address.name in full]

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from fiscotool.cli.options import dir_option, load_chain
+from fiscotool.cli.options import load_chain, where_option
 from fiscotool.cli.output import Output
 from fiscotool.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from fiscotool.cli.options import Where
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS_S = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
@@ -30,8 +34,8 @@ def duration_s(text: str) -> float:
 )
 @click.option("--for", "for_text", default=None, metavar="TIME", help="How long (60s, 5m); default: until Ctrl-C.")
 @click.option("--every", "every_text", default="250ms", show_default=True, metavar="TIME", help="How often every node is asked.")
-@dir_option
-def observe(path: Path, for_text: str | None, every_text: str, directory: Path) -> None:
+@where_option
+def observe(path: Path, for_text: str | None, every_text: str, where: Where) -> None:
     """Record what all nodes say, for `check` and `report`.
 
     Ctrl-C ends the recording, whole (exit code 0; 130 when --for was given).
@@ -39,13 +43,14 @@ def observe(path: Path, for_text: str | None, every_text: str, directory: Path) 
     \b
     Example: fiscotool observe --out run.jsonl --for 60s
              fiscotool observe --out run.jsonl --every 250ms
+             fiscotool observe --out run.jsonl --rpc 10.0.0.1:20200,10.0.0.2:20200
     """
     from fiscotool.drills.session import Session
 
     output = Output()
     every_s = duration_s(every_text)
     for_s = duration_s(for_text) if for_text else None
-    chain = load_chain(directory)
+    chain = load_chain(where)
     with Session(chain, path, every_s=every_s) as session:
         output.say(f"recording {len(chain.nodes)} nodes into {path}; Ctrl-C ends")
         began_s = time.monotonic()

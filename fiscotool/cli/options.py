@@ -18,10 +18,15 @@ from fiscotool.errors import ChainDirectoryError, UsageError
 
 if TYPE_CHECKING:
     from fiscotool.chain.model import Chain, NodeHome
+    from fiscotool.drills.attach import Addresses
+
+    Where = Path | Addresses
+    """Where a chain is: its directory, or addresses of its nodes."""
 
 Command = Callable[..., Any]
 
 DEFAULT_DIRECTORY = Path("nodes")
+_META = "fiscotool."
 
 
 def json_option(command: Command) -> Command:
@@ -36,15 +41,39 @@ def json_option(command: Command) -> Command:
 
 def dir_option(command: Command) -> Command:
     """`--dir`: which chain. The command gets a `directory: Path`, and next steps that are told name it, too."""
+    return _rpc_refused(directory_option(command))
 
-    def remember(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
-        if parameter.name is not None and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+
+def where_option(command: Command) -> Command:
+    """`--dir`, or the nodes' addresses with `--rpc` (and `--sdk`, `--group`): for commands that only ask. They get a `where: Where`."""
+    command = directory_option(command, "where")
+    command = _remembered("--group", "group", "With --rpc: the group; default: the first the nodes tell.")(command)
+    command = _remembered("--sdk", "sdk", "With --rpc: directory of ca.crt, sdk.crt and sdk.key, for nodes that want TLS.")(command)
+    return _remembered(
+        "--rpc", "rpc", "Instead of a directory: a node, or several with commas; may be repeated (also: FISCOTOOL_RPC).", "FISCOTOOL_RPC"
+    )(command)
+
+
+def directory_option(command: Command, name: str = "directory") -> Command:
+    """`--dir` alone, for commands that have words of their own for a chain without a directory."""
+
+    def remember(context: click.Context, parameter: click.Parameter, value: Path) -> Where:
+        is_typed = parameter.name is not None and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        rpc: str = context.meta.get(_META + "rpc", "")
+        if rpc and is_typed and context.meta.get(_META + "rpc.typed"):
+            raise UsageError("--rpc and --dir exclude each other", hint="give the chain's directory, or addresses of its nodes")
+        if rpc and not is_typed:
+            from fiscotool.drills.attach import Addresses
+
+            sdk = context.meta.get(_META + "sdk")
+            return Addresses(tuple(rpc.split(",")), Path(sdk) if sdk else None, context.meta.get(_META + "group", ""))
+        if is_typed:
             set_directory(value)
         return value
 
     return click.option(
         "--dir",
-        "directory",
+        name,
         default=DEFAULT_DIRECTORY,
         show_default=True,
         envvar="FISCOTOOL_DIR",
@@ -52,6 +81,40 @@ def dir_option(command: Command) -> Command:
         callback=remember,
         help="The chain's directory (also: FISCOTOOL_DIR).",
     )(command)
+
+
+def _remembered(flag: str, name: str, text: str, envvar: str | None = None) -> Callable[[Command], Command]:
+    """An option that only `--dir` looks at: eager, so that it is known by then."""
+
+    def remember(context: click.Context, parameter: click.Parameter, value: str | tuple[str, ...] | None) -> None:
+        if value:
+            context.meta[_META + name] = value if isinstance(value, str) else ",".join(value)
+            context.meta[f"{_META}{name}.typed"] = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+
+    metavar = {"rpc": "HOST:PORT", "sdk": "DIR", "group": "GROUP"}[name]
+    return click.option(
+        flag,
+        f"{name}_",
+        metavar=metavar,
+        multiple=name == "rpc",
+        envvar=envvar,
+        is_eager=True,
+        expose_value=False,
+        callback=remember,
+        help=text,
+    )
+
+
+def _rpc_refused(command: Command) -> Command:
+    def refuse(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
+        del parameter
+        if value:
+            raise UsageError(
+                f"{context.info_name} needs the chain's directory: by addresses alone nodes can be asked, not controlled",
+                hint="on the machine of the nodes, give --dir; with --rpc work: status, watch, query, rpc, observe, audit",
+            )
+
+    return click.option("--rpc", "rpc_", hidden=True, multiple=True, is_eager=True, expose_value=False, callback=refuse)(command)
 
 
 def node_option(command: Command) -> Command:
@@ -65,11 +128,15 @@ def nodes_argument(command: Command) -> Command:
     return click.argument("names", nargs=-1, metavar="[NODE]...")(command)
 
 
-def load_chain(directory: Path) -> Chain:
-    """The chain in `directory`. Raises ChainDirectoryError with the next step."""
-    from fiscotool.chain.read import read_chain
+def load_chain(where: Where) -> Chain:
+    """The chain in a directory or at addresses. Raises ChainDirectoryError or RpcError with the next step."""
+    if isinstance(where, Path):
+        from fiscotool.chain.read import read_chain
 
-    return read_chain(directory)
+        return read_chain(where)
+    from fiscotool.drills.attach import attach
+
+    return attach(where)
 
 
 def nodes_to_stop(directory: Path) -> tuple[tuple[NodeHome, ...], str]:

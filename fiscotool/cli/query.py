@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fiscotool.cli.answers import as_text
-from fiscotool.cli.options import dir_option, json_option, load_chain, node_option, select_nodes
+from fiscotool.cli.options import json_option, load_chain, node_option, select_nodes, where_option
 from fiscotool.cli.output import Output
 from fiscotool.errors import Unreachable, UsageError
 
 if TYPE_CHECKING:
     from fiscotool.chain.model import Chain
+    from fiscotool.cli.options import Where
     from fiscotool.rpc.neutral import NodeReader
 
 Question = Callable[["NodeReader", str], Any]
@@ -65,9 +65,9 @@ QUESTIONS: dict[str, tuple[str, Question]] = {
 @click.argument("what", type=click.Choice(list(QUESTIONS)), metavar="WHAT")
 @click.argument("argument", required=False, default="")
 @node_option
-@dir_option
+@where_option
 @json_option
-def query(what: str, argument: str, node: str | None, directory: Path, output: Output) -> None:
+def query(what: str, argument: str, node: str | None, where: Where, output: Output) -> None:
     """Ask a node one thing: view, height, consensus, block N, ….
 
     \b
@@ -82,7 +82,7 @@ def query(what: str, argument: str, node: str | None, directory: Path, output: O
         raise UsageError(f"query {what} needs {wanted}", hint=f"for example: fiscotool query {what} {'1' if wanted == 'N' else wanted}")
     if not wanted and argument:
         raise UsageError(f"query {what} takes no argument, and got {argument!r}", hint=f"fiscotool query {what}")
-    chain = load_chain(directory)
+    chain = load_chain(where)
     answer = ask(chain, node, lambda client: question(client, argument))
     output.show(answer, lambda: as_text(answer, chain))
 
@@ -119,8 +119,8 @@ def _parameter(text: str) -> Any:
 @click.argument("params", nargs=-1)
 @node_option
 @click.option("--web3", is_flag=True, help="Ask the Ethereum JSON-RPC (8545) instead of the native one.")
-@dir_option
-def rpc(method: str, params: tuple[str, ...], node: str | None, web3: bool, directory: Path) -> None:
+@where_option
+def rpc(method: str, params: tuple[str, ...], node: str | None, web3: bool, where: Where) -> None:
     """Call any JSON-RPC method of a node and print its answer.
 
     PARAMS are JSON where they parse as JSON, else text. Of the native API's methods all but a few begin with group and node name:
@@ -130,12 +130,17 @@ def rpc(method: str, params: tuple[str, ...], node: str | None, web3: bool, dire
     Example: fiscotool rpc getBlockByNumber group0 "" 1 false true
              fiscotool rpc --web3 eth_blockNumber
     """
-    chain = load_chain(directory)
+    chain = load_chain(where)
     values = [_parameter(text) for text in params]
     if web3:
         from fiscotool.rpc.eth_client import EthClient
 
         chosen = select_nodes(chain, (node,), all_nodes=False)[0] if node else chain.nodes[0]
+        if not chosen.web3_enabled:
+            raise UsageError(
+                f"{chosen.name} has no Ethereum JSON-RPC, as far as is known here",
+                hint="it is off in its config.ini ([web3_rpc] enable), or the chain is known by --rpc only: ask without --web3",
+            )
         with contextlib.closing(EthClient(chosen.web3_url, name=chosen.name)) as eth:
             answer = eth.call(method, values)
     else:

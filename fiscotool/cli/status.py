@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fiscotool.cli.options import dir_option, json_option, load_chain
+from fiscotool.cli.options import json_option, load_chain, where_option
 from fiscotool.cli.output import Output, table
 
 if TYPE_CHECKING:
+    from fiscotool.cli.options import Where
     from fiscotool.drills.target import Look
     from fiscotool.drills.targets import LocalTarget
     from fiscotool.nodes.process import NodeProcess
@@ -22,18 +22,19 @@ HEADERS = ("node", "address", "pid", "state", "since", "index", "height", "view"
 
 
 @click.command()
-@dir_option
+@where_option
 @json_option
-def status(directory: Path, output: Output) -> None:
+def status(where: Where, output: Output) -> None:
     """Show every node: process, height, view, leader, peers.
 
     \b
     Example: fiscotool status
              fiscotool status --json
+             fiscotool status --rpc 127.0.0.1:20200,127.0.0.1:20201
     """
     from fiscotool.drills.targets import LocalTarget
 
-    target = LocalTarget(load_chain(directory))
+    target = LocalTarget(load_chain(where))
     try:
         rows = glance(target)
     finally:
@@ -60,12 +61,14 @@ def glance(target: LocalTarget) -> list[dict[str, Any]]:
 
 
 def _row(target: LocalTarget, name: str, process: NodeProcess, look: Look, leaders: dict[str, str | None]) -> dict[str, Any]:
+    from fiscotool.drills.attach import AttachedNode
+
     node = target.chain.node(name)
     return {
         "node": name,
         "address": node.rpc_url if node else "",
         "pid": process.identity.pid if process.identity else None,
-        "state": process.state,
+        "state": process.state if not isinstance(node, AttachedNode) else "answers" if look.answers else "silent",
         "since": datetime.fromtimestamp(process.since, UTC).isoformat(timespec="seconds") if process.since else None,
         "index": look.node_index,
         "height": look.height,
@@ -74,6 +77,8 @@ def _row(target: LocalTarget, name: str, process: NodeProcess, look: Look, leade
         "is_leader": leaders["leader"] == name,
         "peers": look.connected_count,
         "timeout": look.timeout,
+        "sealers": look.sealer_count,
+        "quorum": look.quorum_weight,
         "byzantine": node.byzantine if node else "",
         "error": "" if process.state == "stopped" else look.error,
     }
@@ -106,24 +111,32 @@ def remark(rows: list[dict[str, Any]]) -> str:
     if not answering:
         stopped = all(row["state"] == "stopped" for row in rows)
         return "no node runs; start them: fiscotool start --all" if stopped else "no node answers; see: fiscotool logs"
-    quorum = len(rows) - (len(rows) - 1) // 3
-    healthy = [row for row in answering if row["timeout"] is False]
-    if len(answering) < quorum:
-        return f"{len(answering)} of {len(rows)} nodes answer and {quorum} are needed: no block can be made until more run"
-    if len(healthy) < quorum:
-        if all(row["view"] == 0 for row in answering):
+    # Observers (without an index) neither count nor vote; of a chain known by addresses, not all sealers may be here.
+    sealers = [row for row in answering if row["index"] is not None]
+    count = max((row["sealers"] or 0 for row in answering), default=0) or len(rows)
+    quorum = max((row["quorum"] or 0 for row in answering), default=0) or count - (count - 1) // 3
+    healthy = [row for row in sealers if row["timeout"] is False]
+    elsewhere = max(0, count - len(rows))
+    if len(sealers) + elsewhere < quorum:
+        return f"{len(sealers)} of {count} nodes answer and {quorum} are needed: no block can be made until more run"
+    if len(healthy) + elsewhere < quorum:
+        if all(row["view"] == 0 for row in sealers):
             return "the nodes have just started and look for a common view: that takes about 3 s"
-        return f"{len(answering) - len(healthy)} nodes are in timeout (changing the view); on an idle chain they may wait for a transaction"
-    missing = len(rows) - len(healthy)
-    return f"{len(healthy)} of {len(rows)} nodes take part, {quorum} are needed" + (f"; {missing} do not" if missing else "")
+        return f"{len(sealers) - len(healthy)} nodes are in timeout (changing the view); on an idle chain they may wait for a transaction"
+    missing = count - elsewhere - len(healthy)
+    return (
+        f"{len(healthy)} of {count} nodes take part, {quorum} are needed"
+        + (f"; {missing} {'does' if missing == 1 else 'do'} not" if missing > 0 else "")
+        + (f"; {elsewhere} {'is' if elsewhere == 1 else 'are'} not among these addresses" if elsewhere else "")
+    )
 
 
 @click.command()
-@dir_option
+@where_option
 @click.option("--every", "every_s", default=0.5, show_default=True, help="Seconds between two looks.")
 @click.option("--for", "for_s", type=float, default=None, help="Stop after so many seconds.")
 @json_option
-def watch(directory: Path, every_s: float, for_s: float | None, output: Output) -> None:
+def watch(where: Where, every_s: float, for_s: float | None, output: Output) -> None:
     """Show all nodes live, until Ctrl-C.
 
     On a terminal the table redraws itself; elsewhere, and with --json, there is a line for every look: h is the height, v the view,
@@ -135,7 +148,7 @@ def watch(directory: Path, every_s: float, for_s: float | None, output: Output) 
     """
     from fiscotool.drills.targets import LocalTarget
 
-    target = LocalTarget(load_chain(directory))
+    target = LocalTarget(load_chain(where))
     began_s = time.monotonic()
     redraws = sys.stdout.isatty() and not output.as_json
     try:

@@ -109,7 +109,10 @@ def check_view_monotone(facts: Facts) -> Finding:
             for samples in rests_of(life.samples) if is_second(facts) else (life.samples,):
                 readings = [_Reading(s.sent_s, s.got_s, s.view, s.line) for s in samples if s.view is not None]
                 if life.incarnation is None:
-                    unknown += sum(1 for fall, _ in _falls(readings, readings) if fall)
+                    # What never fell has fallen within no life, wherever one ended; a fall may have been the end of one.
+                    for fall, _ in _falls(readings, readings):
+                        unknown += fall is not None
+                        exam.checked_count += fall is None
                     continue
                 _judge(exam, node, "view", "视图", _falls(readings, readings))
     if unknown:
@@ -121,7 +124,7 @@ def check_view_monotone(facts: Facts) -> Finding:
         )
     return exam.finding(
         Words(f"{exam.checked_count} later answers, none of a smaller view.", f"{exam.checked_count} 次后续回答，视图从未变小。"),
-        Words("No process whose identity is recorded answered twice.", "没有已记录身份的进程回答过两次。"),
+        Words("No node answered twice.", "没有节点回答过两次。"),
     )
 
 

@@ -20,6 +20,7 @@ from fiscotool import __version__
 from fiscotool.chain.ini import parse_ini
 from fiscotool.chain.model import Chain, NodeHome
 from fiscotool.consistency.observations import Incarnation, NodeIdentity, RunInfo
+from fiscotool.drills.attach import AttachedNode
 from fiscotool.drills.fault import Fault
 from fiscotool.errors import FiscoToolError
 from fiscotool.nodes.process import Identity, find, is_alive
@@ -69,18 +70,18 @@ def settings_of(node: NodeHome) -> dict[str, dict[str, str]]:
     return found
 
 
+def _identity(node: NodeHome) -> NodeIdentity:
+    directory = "" if isinstance(node, AttachedNode) else str(node.directory)
+    return NodeIdentity(node.name, node.node_id, node.host, node.rpc_port, node.p2p_port, node.web3_port, directory, node.byzantine)
+
+
 def run_info(chain: Chain, *, command: str, drill: str = "") -> RunInfo:
     """What the first line of a recording says of the chain."""
     settings = settings_of(chain.nodes[0]) if chain.nodes else {}
     consensus = settings.get("consensus", {})
     seal_time = consensus.get("min_seal_time", "500")
     return RunInfo(
-        nodes=tuple(
-            NodeIdentity(
-                node.name, node.node_id, node.host, node.rpc_port, node.p2p_port, node.web3_port, str(node.directory), node.byzantine
-            )
-            for node in chain.nodes
-        ),
+        nodes=tuple(_identity(node) for node in chain.nodes),
         chain_id=chain.chain_id,
         group_id=chain.group_id,
         engine=chain.engine,

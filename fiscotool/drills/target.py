@@ -15,6 +15,7 @@ from fiscotool.consistency.observations import Incarnation
 class Look:
     """What one node says of itself at a glance. `error` is set, and the rest None, when it does not answer.
 
+    `sealer_count` and `quorum_weight` are of the list of sealers it goes by.
     `node_index` is its position in the sealer list; `leader_index` whom it takes for the leader of the next block.
     """
 
@@ -26,6 +27,8 @@ class Look:
     node_index: int | None = None
     leader_index: int | None = None
     connected_count: int | None = None
+    sealer_count: int | None = None
+    quorum_weight: int | None = None
 
     @property
     def answers(self) -> bool:

@@ -43,7 +43,18 @@ def look_at(client: NodeReader, name: str) -> Look:
         status = client.consensus_status()
     except RpcError as error:
         return Look(name, error.message)
-    return Look(name, "", status.height, status.view, status.timeout, status.index, status.leader_index, status.connected_count)
+    return Look(
+        name,
+        "",
+        status.height,
+        status.view,
+        status.timeout,
+        status.index,
+        status.leader_index,
+        status.connected_count,
+        status.node_count,
+        status.quorum_weight,
+    )
 
 
 class LocalTarget:

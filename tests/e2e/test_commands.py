@@ -202,7 +202,7 @@ def test_one_node_dies_freezes_and_comes_back(user: User) -> None:
     assert user.run("kill", "@leader", "--json").json[0]["node"] == leader
     assert user.states()[leader] == "stopped"
     done = user.run("status")
-    assert "3 of 4 nodes take part, 3 are needed; 1 do not" in done.err
+    assert "3 of 4 nodes take part, 3 are needed; 1 does not" in done.err
     assert "starts from a whole chain" in user.run("drill", "run", "kill-leader", code=3).err
     assert "does not run" in user.run("pause", leader, code=3).err
     assert f"the others wait for {leader}, which does not answer" in user.run("pause", "@leader", code=3).err
