@@ -217,6 +217,16 @@ class NotHexOrNumber(InvalidParameters):
     NEXT = "write numbers as decimal or 0x-hex texts and bytes as 0x-hex"
 
 
+class AskedAs3x(KnownRefusal):
+    """The node is of 2.x and was asked in the words of 3.x."""
+
+    CODE = -32602
+    NEXT = "the group of a 2.x chain is a number: give its own directory, or its addresses with --rpc and --group 1"
+
+
+WORDS_OF_2X: Final = ("METHOD_NOT_FOUND: ", "INVALID_PARAMS: ", "INVALID_JSON_REQUEST: ")
+"""How only 2.x begins these refusals: where 3.x was expected, the node is of another generation."""
+
 BY_CODE2: Final[dict[int, type[KnownRefusal]]] = {
     kind.CODE: kind
     for kind in (

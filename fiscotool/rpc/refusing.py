@@ -63,7 +63,7 @@ def _kind_of(code: int, message: str, dialect: Dialect) -> type[KnownRefusal] | 
         case Dialect.ETHEREUM:
             return BY_NAME.get(message.strip()) or (None if code in _SHARED_CODES else BY_CODE.get(code))
         case _:
-            return BY_CODE.get(code)
+            return refusals2.AskedAs3x if message.startswith(refusals2.WORDS_OF_2X) else BY_CODE.get(code)
 
 
 def refusal(code: int, message: str, *, node: str, method: str, data: object = None, dialect: Dialect = Dialect.FISCO3) -> Refused:
