@@ -182,13 +182,14 @@ def test_a_recording_is_judged_violated_when_a_node_told_another_block(user: Use
     lines = [json.loads(line) for line in (user.place / "seen.jsonl").read_text(encoding="utf-8").splitlines()]
     words = {line["number"] if "number" in line else line["block"]["number"]: line["words"] for line in lines if line["kind"] == "block"}
     top = max(words)
+    original = next(line["block"] for line in lines if line.get("words") == words[top] and "block" in line)
     forged = []
     for line in lines:
         told = dict(line)
-        if line["kind"] == "block" and line["node"] == "node2" and words[top] == line["words"]:
-            original = next(each["block"] for each in lines if each.get("words") == words[top] and "block" in each)
-            told = {**line, "words": "f" * 64, "block": {**original, "hash": "0x" + "ab" * 32}}
-            told.pop("number", None)
+        if line.get("words") == words[top]:
+            told = {key: value for key, value in line.items() if key != "number"} | {"block": original}
+            if line["node"] == "node2":
+                told |= {"words": "f" * 64, "block": {**original, "hash": "0x" + "ab" * 32}}
         forged.append(json.dumps(told))
     (user.place / "forged.jsonl").write_text("\n".join(forged) + "\n", encoding="utf-8")
     done = user.run("check", "forged.jsonl", code=1)
