@@ -25,13 +25,13 @@ lang_option = click.option("--lang", type=click.Choice(["en", "zh"]), default="e
 def judged(recording: Path) -> tuple[Observations, Judgement]:
     """The recording and what it shows. Raises UsageError when there is no such recording or nothing in it."""
     from fiscotool.consistency.judge import judge
-    from fiscotool.observer.recording import load_recording
+    from fiscotool.observer.any_recording import load_any_recording
 
     if not recording.is_file():
         raise UsageError(
             f"{recording}: there is no such recording", hint="make one: fiscotool observe --out run.jsonl, or fiscotool drill run …"
         )
-    observations = load_recording(recording)
+    observations = load_any_recording(recording)
     return observations, judge(observations)
 
 
