@@ -42,7 +42,10 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found. `nodes` are names; `values` the evidence, as text ready to be shown."""
+    """One thing that was found.
+
+    `nodes` are names; `values` the evidence, as text ready to be shown; a value `x_zh` is `x` in Chinese.
+    """
 
     id: str
     words: Words
@@ -64,7 +67,8 @@ class Finding:
 
     def _say(self, text: str, language: Language) -> str:
         joined = ("、" if language == "zh" else ", ").join(self.nodes)
-        return text.format_map({**self.values, "nodes": joined})
+        translated = {key.removesuffix("_zh"): value for key, value in self.values.items() if language == "zh" and key.endswith("_zh")}
+        return text.format_map({**self.values, **translated, "nodes": joined})
 
     def as_data(self, language: Language = "en") -> dict[str, object]:
         """For `--json`."""

@@ -30,21 +30,48 @@ class Ignored:
     default: str
     why: str
     instead: str
+    why_zh: str
+    instead_zh: str
 
 
 IGNORED_GENESIS_3 = (
     Ignored(
         "consensus", "consensus_timeout", "3000", "its timeout is 3000 ms, fixed at start (NodeConfig.cpp does not read the key)",
         "leave it at 3000; nothing in the files makes the timeout shorter",
+        "超时固定为启动时的 3000 毫秒（NodeConfig.cpp 不读取该项）", "保持 3000；没有配置可以缩短超时",
     ),
 )  # fmt: skip
 IGNORED_CONFIG_3 = (
-    Ignored("txpool", "limit", "15000", "3.16 does not enforce it for transactions sent by RPC", "limit the rate of senders"),
-    Ignored("others", "send_tx_timeout", "-1", "it is read and never used", "use the timeout of the client"),
+    Ignored(
+        "txpool",
+        "limit",
+        "15000",
+        "3.16 does not enforce it for transactions sent by RPC",
+        "limit the rate of senders",
+        "3.16 对 RPC 提交的交易不检查该上限",
+        "限制发送方的速率",
+    ),
+    Ignored(
+        "others",
+        "send_tx_timeout",
+        "-1",
+        "it is read and never used",
+        "use the timeout of the client",
+        "读取后从未使用",
+        "使用客户端的超时",
+    ),
 )
 IGNORED_GROUP_2 = (
-    Ignored("consensus", "block_size_increase_ratio", "0.5", "the ratio in effect is 1", "leave it out"),
-    Ignored("storage", "max_retry", "60", "it was for external storage, gone since 2.3.0", "leave it as it is"),
+    Ignored("consensus", "block_size_increase_ratio", "0.5", "the ratio in effect is 1", "leave it out", "实际比例为 1", "删除该项"),
+    Ignored(
+        "storage",
+        "max_retry",
+        "60",
+        "it was for external storage, gone since 2.3.0",
+        "leave it as it is",
+        "用于 2.3.0 起已取消的外部存储",
+        "保持原样",
+    ),
 )
 
 

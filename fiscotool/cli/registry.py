@@ -23,6 +23,7 @@ class Entry:
 COMMANDS: dict[str, Entry] = {
     "deploy": Entry("chain", "deploy", "Make a chain: keys, certificates, configuration, scripts."),
     "lint": Entry("doctor", "lint", "Look for mistakes in a chain's directory: identities, ports, genesis, certificates, settings."),
+    "doctor": Entry("doctor", "doctor", "Say why a chain makes no blocks: everything lint sees, and what the nodes do now."),
     "start": Entry("node", "start", "Start nodes and wait until their RPC answers."),
     "stop": Entry("node", "stop", "Stop nodes cleanly (SIGTERM)."),
     "restart": Entry("node", "restart", "Stop nodes, then start them."),

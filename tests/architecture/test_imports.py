@@ -14,7 +14,7 @@ from tests.support.shared import ROOT
 PACKAGE = ROOT / "fiscotool"
 LAYERS: list[set[str]] = [
     {"cli"},
-    {"drills"},
+    {"drills", "doctor"},
     {"observer", "devnet", "nodes", "report"},
     {"sim", "check", "rpc", "ledger", "hosts", "chain"},
     {"consistency", "pbft"},

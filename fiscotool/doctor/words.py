@@ -1,0 +1,193 @@
+"""The ids of the doctor's findings, and what they say in English and Chinese. docs/doctor.md lists them; tests plant the fault of each."""
+
+# ruff: noqa: E501 - a sentence stays on one line, beside its translation
+from __future__ import annotations
+
+from fiscotool.chain.findings import Severity, Words
+
+_E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+WORDS: dict[str, Words] = {
+    "all-stopped": Words(
+        _E,
+        "no node of this chain runs",
+        "start them: fiscotool start --all",
+        "本链没有节点在运行",
+        "启动节点：fiscotool start --all",
+    ),
+    "node-stopped": Words(
+        _W,
+        "{nodes} does not run; last words: {words}",
+        "start it: fiscotool start {nodes}; if it ends again, the words above say why",
+        "{nodes} 没有运行；最后的输出：{words}",
+        "启动：fiscotool start {nodes}；若再次退出，上面的输出说明了原因",
+    ),
+    "node-crashed": Words(
+        _E,
+        "{nodes} does not run and did not end in order: {words}",
+        "look at the end of its log and at the kernel's (dmesg: segfault, out of memory); then fiscotool start {nodes}",
+        "{nodes} 没有运行，且不是正常退出：{words}",
+        "查看日志末尾和内核日志（dmesg：segfault、内存不足）；然后 fiscotool start {nodes}",
+    ),
+    "start-refused": Words(
+        _E,
+        "{nodes} refused to start: {words}",
+        "correct what it names; see also the findings about its files here",
+        "{nodes} 拒绝启动：{words}",
+        "改正其中指出的问题；并参阅这里关于其文件的发现",
+    ),
+    "port-held": Words(
+        _E,
+        "{nodes} does not run, and others hold its ports: {holders}",
+        "end the other program, or give the node other ports",
+        "{nodes} 没有运行，其端口被占用：{holders}",
+        "结束占用端口的程序，或为节点更换端口",
+    ),
+    "node-paused": Words(
+        _W,
+        "{nodes} is frozen (SIGSTOP): it keeps its connections and says nothing",
+        "let it go on: fiscotool resume {nodes}",
+        "{nodes} 被冻结（SIGSTOP）：保持连接但不响应",
+        "恢复：fiscotool resume {nodes}",
+    ),
+    "node-silent": Words(
+        _W,
+        "{nodes} runs, but its RPC gives no answer: {error}",
+        "see its log: fiscotool logs {nodes}; a node that has just started needs a moment; check [rpc] enable_ssl and sdk/",
+        "{nodes} 在运行，但 RPC 没有响应：{error}",
+        "查看日志：fiscotool logs {nodes}；刚启动的节点需要一点时间；检查 [rpc] enable_ssl 和 sdk/",
+    ),
+    "quorum-missing": Words(
+        _E,
+        "no block can be made: sealers of weight {present} of {total} take part, and {quorum} are needed; missing: {nodes}",
+        "bring back as many of {nodes} that the weight reaches {quorum}; until then every transaction waits",
+        "无法出块：共识节点总权重 {total}，参与的权重 {present}，需要 {quorum}；缺少：{nodes}",
+        "恢复 {nodes} 中的节点，使权重达到 {quorum}；在此之前所有交易都会等待",
+    ),
+    "quorum-split": Words(
+        _E,
+        "no block can be made: the nodes that run are not connected to each other; the largest group has weight {present}, {quorum} are needed ({groups})",
+        "repair the connections: see the findings about certificates, lists and addresses, and firewalls between the hosts",
+        "无法出块：运行的节点互相没有连接；最大的一组权重为 {present}，需要 {quorum}（{groups}）",
+        "修复连接：参阅关于证书、名单和地址的发现，以及主机之间的防火墙",
+    ),
+    "links-missing": Words(
+        _W,
+        "{nodes} has no connection to {others}, which run",
+        "see the findings about certificates, lists and addresses; is a firewall between them?",
+        "{nodes} 与正在运行的 {others} 没有连接",
+        "参阅关于证书、名单和地址的发现；它们之间是否有防火墙？",
+    ),
+    "leader-absent": Words(
+        _W,
+        "the next block ({height}) is to be proposed by {nodes}, which {why}: it takes a view change, 3 s and more, to pass it over",
+        "nothing, while a quorum runs; bring {nodes} back to have blocks without delay",
+        "下一个区块（{height}）应由 {nodes} 提议，而它{why}：需要视图切换（3 秒以上）才能跳过它",
+        "有足够节点运行时无需处理；恢复 {nodes} 后出块不再延迟",
+    ),
+    "leader-is": Words(
+        _N,
+        "the next block ({height}, view {view}) is to be proposed by {nodes}",
+        "nothing; it is told for orientation",
+        "下一个区块（高度 {height}，视图 {view}）由 {nodes} 提议",
+        "无需处理，仅供参考",
+    ),
+    "starting": Words(
+        _N,
+        "{nodes}: started {up} s ago, no common view with the others yet",
+        "wait: a view is found about 3 s after the start, then after 4.5, 6.75 … more",
+        "{nodes}：{up} 秒前启动，尚未与其他节点达成共同视图",
+        "请等待：启动约 3 秒后达成视图，否则再过 4.5、6.75…… 秒",
+    ),
+    "rejoining": Words(
+        _N,
+        "{nodes} is in timeout at view {view}, and enough others answer it (weight {present}, {quorum} needed): it comes back by itself",
+        "wait for its next attempt, at most {next} s",
+        "{nodes} 处于超时（视图 {view}），有足够的其他节点回应（权重 {present}，需要 {quorum}）：会自行恢复",
+        "等待它的下一次尝试，最多 {next} 秒",
+    ),
+    "restart-stuck": Words(
+        _E,
+        "{nodes} were restarted and cannot learn the view of the others: {healthy} answer them (weight {present}, {quorum} needed), and without transactions nothing makes those ask for a new view; change cycles so far: {cycles}",
+        "send one transaction: fiscotool send (those that are healthy time out after 3 s, and all meet in a new view)",
+        "{nodes} 重启后无法得知其他节点的视图：只有 {healthy} 回应（权重 {present}，需要 {quorum}），没有交易时这些节点不会请求新视图；已重试：{cycles}",
+        "发送一笔交易：fiscotool send（健康的节点 3 秒后超时，所有节点在新视图会合）",
+    ),
+    "view-changing": Words(
+        _E,
+        "all nodes that answer ask for a new view and have not met in one: views {views}, change cycles {cycles}; no block can be made meanwhile",
+        "wait {next} s for the next attempt; if it goes on, look at the connections between them",
+        "所有响应的节点都在请求新视图但未能会合：视图 {views}，重试 {cycles}；期间无法出块",
+        "等待 {next} 秒到下一次尝试；若持续，请检查节点之间的连接",
+    ),
+    "in-timeout": Words(
+        _W,
+        "{nodes} is in timeout (view {view}, change cycle {cycle}): it follows the chain but does not vote, which uses up fault tolerance",
+        "it comes back with the next view change; a transaction while it should lead brings that about: fiscotool send",
+        "{nodes} 处于超时（视图 {view}，重试 {cycle}）：它跟随链但不投票，消耗容错能力",
+        "下一次视图切换时恢复；轮到它提议时发送交易可触发：fiscotool send",
+    ),
+    "node-behind": Words(
+        _W,
+        "{nodes} is at height {height}, and others are at {highest}; it gained {gained} blocks in {seconds} s",
+        "if it does not come nearer: is it connected, is its disk full, has it the same genesis?",
+        "{nodes} 高度为 {height}，其他节点为 {highest}；{seconds} 秒内增加了 {gained} 个区块",
+        "若没有追赶：检查连接、磁盘空间和创世文件是否一致",
+    ),
+    "forked": Words(
+        _E,
+        "{nodes} have another block at height {height} than {others}: {hashes}",
+        "stop sending transactions; keep the data directories as evidence; fiscotool audit finds the first block that differs",
+        "{nodes} 在高度 {height} 的区块与 {others} 不同：{hashes}",
+        "停止发送交易；保留数据目录作为证据；fiscotool audit 可找出第一个不同的区块",
+    ),
+    "disk-full": Words(
+        _E,
+        "{nodes}: {free} MB are free on the disk of its data: it stops, or does not start",
+        "free space, then start it",
+        "{nodes}：数据所在磁盘只剩 {free} MB：节点会停止或无法启动",
+        "清理空间后启动",
+    ),
+    "disk-low": Words(
+        _W,
+        "{nodes}: only {free} MB are free on the disk of its data",
+        "free space, or move the data to a larger disk",
+        "{nodes}：数据所在磁盘只剩 {free} MB",
+        "清理空间，或迁移到更大的磁盘",
+    ),
+    "clock-skew": Words(
+        _W,
+        "the newest block is dated {ahead} s ahead of this machine's clock: this clock, or the one of a proposer, is wrong",
+        "keep the clocks of all hosts right (ntp)",
+        "最新区块的时间比本机时钟快 {ahead} 秒：本机或某个提议节点的时钟不准",
+        "校准所有主机的时钟（ntp）",
+    ),
+    "tls-trouble": Words(
+        _W,
+        "{nodes} refused connections lately: {line}",
+        "see the findings about certificates and lists; strangers that scan the port leave such lines, too",
+        "{nodes} 最近拒绝过连接：{line}",
+        "参阅关于证书和名单的发现；外部扫描端口也会留下这样的记录",
+    ),
+    "mixed-versions": Words(
+        _W,
+        "the nodes run different versions: {versions}",
+        "run the same version on all of them",
+        "各节点版本不同：{versions}",
+        "所有节点运行相同的版本",
+    ),
+    "pool-waits": Words(
+        _E,
+        "{pending} transactions wait and no block has come for {seconds} s, although enough nodes take part and none is in timeout",
+        "look again in a few seconds; then see the log of the leader: fiscotool logs @leader",
+        "{pending} 笔交易在等待，{seconds} 秒内没有新区块，尽管参与的节点足够且无超时",
+        "几秒后再看；然后查看提议节点的日志：fiscotool logs @leader",
+    ),
+    "able": Words(
+        _N,
+        "the chain can make blocks: weight {present} of {total} takes part, {quorum} are needed; height {height}; {pending} transactions wait",
+        "nothing; an idle chain makes no blocks, which is as it should be",
+        "本链可以出块：总权重 {total}，参与 {present}，需要 {quorum}；高度 {height}；{pending} 笔交易等待",
+        "无需处理；没有交易时不出块是正常的",
+    ),
+}
