@@ -26,7 +26,7 @@ from fiscotool.errors import FiscoToolError
 from fiscotool.nodes.process import Identity, find, is_alive
 from fiscotool.observer.poll import Poller, PollTarget
 from fiscotool.observer.recording import RecordingWriter
-from fiscotool.rpc.dialect import is_group_number
+from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.tls import TlsFiles
 
 RESCAN_S = 0.5
@@ -92,7 +92,7 @@ def run_info(chain: Chain, *, command: str, drill: str = "") -> RunInfo:
         leader_period_blocks=chain.genesis.leader_period_blocks,
         min_seal_time_s=int(seal_time) / 1000 if seal_time.isdigit() else 0.5,
         config=settings,
-        generation=2 if is_group_number(chain.group_id) else 3,
+        generation=chain.generation,
     )
 
 
@@ -116,7 +116,13 @@ class Session:
         self.writer.run(run_info(chain, command=command or command_line(), drill=drill))
         self.poller = Poller(
             [
-                PollTarget(node.name, node.rpc_url, chain.group_id, TlsFiles.from_sdk(node.sdk_directory) if node.rpc_tls else None)
+                PollTarget(
+                    node.name,
+                    node.rpc_url,
+                    chain.group_id,
+                    TlsFiles.from_sdk(node.sdk_directory) if node.rpc_tls else None,
+                    Dialect.FISCO2 if chain.generation == 2 else Dialect.FISCO3,  # noqa: PLR2004 - FISCO BCOS 2
+                )
                 for node in chain.nodes
             ],
             every_s,

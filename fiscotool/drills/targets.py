@@ -16,24 +16,21 @@ from fiscotool.drills.target import Look
 from fiscotool.errors import EnvironmentFailure, RpcError
 from fiscotool.nodes import control
 from fiscotool.nodes.process import find, state_of
-from fiscotool.rpc.any_client import AnyClient
 from fiscotool.rpc.client import NodeClient
-from fiscotool.rpc.dialect import is_group_number
+from fiscotool.rpc.client2 import NodeClient2
 from fiscotool.rpc.neutral import NodeReader
 from fiscotool.rpc.tls import TlsFiles
 
 LOOK_TIMEOUT_S = 1.0
+_GENERATION_2 = 2
 START_WITHIN_S = 30.0
 
 
 def client_for(node: NodeHome, *, group: str, timeout_s: float = 5.0) -> NodeReader:
-    """A client of the node's native RPC, with the host's sdk/ certificates when it wants TLS.
-
-    Groups of 2.x are numbers, those of 3.x names; where the group leaves it open, the node itself is asked.
-    """
+    """A client of the node's RPC: of 3.x with the host's sdk/ certificates when it wants TLS, of 2.x over plain HTTP."""
+    if node.generation == _GENERATION_2:
+        return NodeClient2(node.rpc_url, group=group or "1", timeout_s=timeout_s, name=node.name)
     tls = TlsFiles.from_sdk(node.sdk_directory) if node.rpc_tls else None
-    if is_group_number(group) or not group:
-        return AnyClient(node.rpc_url, group=group, timeout_s=timeout_s, tls=tls, name=node.name)
     return NodeClient(node.rpc_url, group=group, timeout_s=timeout_s, tls=tls, name=node.name)
 
 

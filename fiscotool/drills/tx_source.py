@@ -23,7 +23,6 @@ from fiscotool.ledger.errors import KeyFormatError
 from fiscotool.ledger.tx2 import build_transaction2, encode_transaction2, transaction_hash2
 from fiscotool.ledger.tx3 import build_transaction, encode_transaction, transaction_hash
 from fiscotool.rpc.aio.plan import PreparedTx, TxKind
-from fiscotool.rpc.dialect import is_group_number
 
 if TYPE_CHECKING:
     from fiscotool.rpc.eth_client import EthClient
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 BLOCK_LIMIT_AHEAD: Final = 500
 _NO_SELECTOR: Final = bytes.fromhex("f15c0700")
 _SECRET_DIGITS: Final = 64
+_GENERATION_2: Final = 2
 _TRANSFER_GAS: Final = 21_000
 
 
@@ -45,7 +45,7 @@ class TxSource(Protocol):
 
 def kind_of(chain: Chain) -> TxKind:
     """The kind of transaction that is the chain's own."""
-    return TxKind.NATIVE2 if is_group_number(chain.group_id) else TxKind.NATIVE
+    return TxKind.NATIVE2 if chain.generation == _GENERATION_2 else TxKind.NATIVE
 
 
 class NativeSource:

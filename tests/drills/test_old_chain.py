@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fiscotool.chain.model import Chain, Genesis, NodeHome
+from fiscotool.chain.model import Chain, Generation, Genesis, NodeHome
 from fiscotool.consistency.observations import TxSeen
 from fiscotool.drills.session import run_info
 from fiscotool.drills.targets import client_for, look_at
@@ -23,43 +21,23 @@ from fiscotool.ledger.eth import decode_ethereum
 from fiscotool.ledger.tx2 import decode_verified2
 from fiscotool.ledger.tx3 import decode_transaction
 from fiscotool.rpc.aio.plan import TxKind
-from fiscotool.rpc.any_client import AnyClient
 from fiscotool.rpc.client import NodeClient
-from tests.observer.fake_chain2 import FakeNode2
+from fiscotool.rpc.client2 import NodeClient2
+from tests.drills.pool_node import PoolNode
 from tests.rpc.fake_server import result_answer
 from tests.support.until import until
 
 KEY = KeyPair.from_secret(bytes(31) + b"\x2a")
 
 
-class PoolNode(FakeNode2):
-    """A 2.x node that takes transactions: it verifies them as 2.x does and puts each into a block of its own."""
-
-    def __init__(self) -> None:
-        super().__init__("node0", 0)
-        self.block_of: dict[int, str] = {}
-        self.lock = threading.Lock()
-
-    def _behave(self, body: bytes, connection: socket.socket) -> bytes | None:
-        asked = json.loads(body)
-        with self.lock:
-            if asked["method"] == "sendRawTransaction":
-                tx, tx_hash, _ = decode_verified2(bytes.fromhex(asked["params"][1].removeprefix("0x")))
-                assert (tx.chain_id, tx.group_id, len(tx.input)) == (1, 1, 4)
-                assert self.height < tx.block_limit <= self.height + 1000
-                self.height += 1
-                self.block_of[self.height] = f"0x{tx_hash.hex()}"
-                return result_answer(body, f"0x{tx_hash.hex()}")
-            if asked["method"] == "getBatchReceiptsByBlockNumberAndRange":
-                number = int(asked["params"][1])
-                return result_answer(body, {"transactionReceipts": [{"transactionHash": self.block_of[number], "status": "0x1a"}]})
-        return super()._behave(body, connection)
-
-
 def chain_of(port: int, *, group: str, chain_id: str, web3_port: int = 0) -> Chain:
     """One node on this machine."""
-    home = NodeHome("node0", Path("/nowhere/node0"), "127.0.0.1", 1, port, web3_port, bool(web3_port), False, "ab" * 64, "", "127.0.0.1")
-    return Chain(Path("/nowhere"), (home,), "fisco", chain_id, group, "2.9.1", Genesis({}))
+    generation: Generation = 2 if group == "1" else 3
+    home = NodeHome(
+        *("node0", Path("/nowhere/node0"), "127.0.0.1", 1, port, web3_port, bool(web3_port), False, "ab" * 64, "", "127.0.0.1"),
+        generation=generation,
+    )
+    return Chain(Path("/nowhere"), (home,), "fisco", chain_id, group, "2.9.1", Genesis({}), generation=generation)
 
 
 @pytest.fixture
@@ -76,7 +54,7 @@ def chain(node: PoolNode) -> Chain:
 
 def test_a_glance_at_a_2x_node(node: PoolNode, chain: Chain) -> None:
     with client_for(chain.nodes[0], group=chain.group_id) as client:
-        assert isinstance(client, AnyClient)
+        assert isinstance(client, NodeClient2)
         look = look_at(client, "node0")
         assert (look.error, look.height, look.view, look.timeout, look.leader_index, look.connected_count) == ("", 5, 3, False, 0, 4)
         node.leader_failed = True

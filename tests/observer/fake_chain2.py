@@ -40,7 +40,7 @@ def error_answer(body: bytes, code: int, message: str) -> bytes:
 class FakeNode2:
     """One 2.x node: `height`, `view` and so on may be set while it runs."""
 
-    def __init__(self, name: str, index: int) -> None:
+    def __init__(self, name: str, index: int, port: int | None = None) -> None:
         self.name = name
         self.index = index
         self.height = 5
@@ -50,7 +50,7 @@ class FakeNode2:
         self.has_headers = True
         self.asked: list[str] = []
         self.blocks = recorded_blocks2()
-        self.server = FakeServer(self._behave)
+        self.server = FakeServer(self._behave, port=port)
 
     @property
     def target(self) -> PollTarget:
