@@ -98,6 +98,11 @@ def _head(base: int, length: int) -> bytes:
     return bytes((base + _SHORT_MAX + size,)) + length.to_bytes(size, "big")
 
 
+def list_head(length: int) -> bytes:
+    """What stands before the bytes of a list's items, `length` in all."""
+    return _head(_LIST, length)
+
+
 def encode(item: Item) -> bytes:
     """The canonical bytes of an item."""
     if isinstance(item, list):

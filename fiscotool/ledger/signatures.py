@@ -42,17 +42,20 @@ def verify_signature_list(
     `sealers`: the list to go by where the header has none (the filler block of a view change, spec 3.x 1.11).
     """
     signers = header.sealer_list or sealers or ()
+    count = len(signers)
     return tuple(
-        (index, 0 <= index < len(signers) and _verify_once(signers[index], block_hash, signature)) for index, signature in header.signatures
+        [(index, 0 <= index < count and _verify_once(signers[index], block_hash, signature)) for index, signature in header.signatures]
     )
 
 
 def weight_of(weights: Sequence[int], signers: Collection[int]) -> int:
     """Weight of these sealers, each once. A sealer without an entry in the weights weighs 1."""
-    return sum(weights[index] if index < len(weights) else 1 for index in set(signers))
+    count = len(weights)
+    return sum([weights[index] if index < count else 1 for index in set(signers)])
 
 
-def quorum_weight(weights: Sequence[int], sealer_count: int) -> int:
+@lru_cache(maxsize=256)
+def quorum_weight(weights: tuple[int, ...], sealer_count: int) -> int:
     """Q = W - (W-1) div 3 (bcos-pbft PBFTConfig::updateQuorum; n - f in 2.x, where every weight is 1)."""
     total = weight_of(weights, range(sealer_count))
     return total - (total - 1) // 3
