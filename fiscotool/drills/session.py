@@ -18,18 +18,20 @@ from typing import Self
 
 from fiscotool import __version__
 from fiscotool.chain.ini import parse_ini
-from fiscotool.chain.model import Chain, NodeHome
+from fiscotool.chain.model import Chain, NodeHome, bracketed
 from fiscotool.consistency.observations import Incarnation, NodeIdentity, RunInfo
 from fiscotool.drills.attach import AttachedNode
 from fiscotool.drills.fault import Fault
 from fiscotool.errors import FiscoToolError
 from fiscotool.nodes.process import Identity, find, is_alive
 from fiscotool.observer.poll import Poller, PollTarget
+from fiscotool.observer.pushes import ChannelAddress
 from fiscotool.observer.recording import RecordingWriter
 from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.tls import TlsFiles
 
 RESCAN_S = 0.5
+_GENERATION_2 = 2
 
 
 class Lives:
@@ -96,6 +98,16 @@ def run_info(chain: Chain, *, command: str, drill: str = "") -> RunInfo:
     )
 
 
+def poll_target(chain: Chain, node: NodeHome) -> PollTarget:
+    """How a node is watched: 2.x in its own words, with its channel where the certificates for it are."""
+    tls = TlsFiles.from_sdk(node.sdk_directory)
+    if chain.generation != _GENERATION_2:
+        return PollTarget(node.name, node.rpc_url, chain.group_id, tls if node.rpc_tls else None, Dialect.FISCO3)
+    has_channel = node.channel_port > 0 and tls.certificate.is_file()
+    channel = ChannelAddress(f"{bracketed(node.host)}:{node.channel_port}", tls) if has_channel else None
+    return PollTarget(node.name, node.rpc_url, chain.group_id, None, Dialect.FISCO2, channel)
+
+
 def command_line() -> str:
     """The command that is running, as typed."""
     return " ".join(["fiscotool", *sys.argv[1:]])
@@ -115,16 +127,7 @@ class Session:
         self.writer = RecordingWriter(path)
         self.writer.run(run_info(chain, command=command or command_line(), drill=drill))
         self.poller = Poller(
-            [
-                PollTarget(
-                    node.name,
-                    node.rpc_url,
-                    chain.group_id,
-                    TlsFiles.from_sdk(node.sdk_directory) if node.rpc_tls else None,
-                    Dialect.FISCO2 if chain.generation == 2 else Dialect.FISCO3,  # noqa: PLR2004 - FISCO BCOS 2
-                )
-                for node in chain.nodes
-            ],
+            [poll_target(chain, node) for node in chain.nodes],
             every_s,
             self.writer,
             Lives(chain.nodes),

@@ -11,8 +11,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fiscotool.observer.node_watch import Heard, PollTarget
+from fiscotool.observer.node_watch import Heard
 from fiscotool.observer.poll import Poller
+from fiscotool.observer.target import PollTarget
 
 _FIRST_WAIT_S: Final = 2.5
 

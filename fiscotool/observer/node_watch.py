@@ -21,6 +21,7 @@ from typing import Any, Final
 from fiscotool.consistency.observations import Incarnation
 from fiscotool.errors import MalformedAnswer, Refused
 from fiscotool.observer.blocks import is_block
+from fiscotool.observer.pushes import follow_heights
 from fiscotool.observer.questions import (
     VERSION_QUESTION,
     Question,
@@ -31,11 +32,11 @@ from fiscotool.observer.questions import (
     dialect_of,
     result_of,
 )
+from fiscotool.observer.target import PollTarget
 from fiscotool.rpc.aio.connection import Address, Failure
 from fiscotool.rpc.aio.link import NodeLink
-from fiscotool.rpc.dialect import Dialect, is_group_number
+from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.members import UnexpectedShape
-from fiscotool.rpc.tls import TlsFiles
 
 _RETRY_S: Final = 0.5
 _START_S: Final = 0.05
@@ -50,27 +51,6 @@ class _Fetched(Enum):
     GOT = 1
     ABSENT = 2
     FAILED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class PollTarget:
-    """A node to watch. `name` is unique; `tls` for an https URL.
-
-    `dialect` None: groups of 3.x are names; where the group is a number or "" the node is asked what it is.
-    """
-
-    name: str
-    url: str
-    group: str = "group0"
-    tls: TlsFiles | None = None
-    dialect: Dialect | None = None
-
-    @property
-    def speech(self) -> Speech | None:
-        """How to ask it, as far as that is known beforehand."""
-        if self.dialect is not None:
-            return Speech.of(self.dialect, self.group)
-        return None if not self.group or is_group_number(self.group) else Speech.of(Dialect.FISCO3, self.group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +90,8 @@ class NodeWatch:
         self._blocks_from = blocks_from
         self._write_block = write_block
         self._group = target.group
+        self._channel = target.channel
+        self._pushed = -1
         self._link = NodeLink(Address.of(target.url, target.tls))
         self._speech: Speech | None = None
         self._requests: list[tuple[Question, bytes]] = []
@@ -125,6 +107,11 @@ class NodeWatch:
     def fetches_blocks(self) -> bool:
         """Whether blocks are wanted."""
         return self._blocks_from is not None
+
+    @property
+    def hears_pushes(self) -> bool:
+        """Whether the node pushes new blocks."""
+        return self._channel is not None
 
     def close(self) -> None:
         """Drop connections."""
@@ -163,7 +150,7 @@ class NodeWatch:
 
     async def poll(self) -> None:
         """Ask every question once and tell what was heard."""
-        sent_s = time.monotonic()
+        sent_s, fetched_to = time.monotonic(), self._next_block
         values: Values = {}
         errors: list[str] = []
         if self._speech is None and (unknown := await self._learn()):
@@ -180,7 +167,7 @@ class NodeWatch:
         self._answered = bool(values)
         incarnation = self._same_life()
         error = "" if values else (errors[0] if errors else "malformed: no answer had anything in it")
-        self._note_height(values)
+        self._note_height(values, fetched_to)
         self._on_heard(Heard(self.name, sent_s, got_s, incarnation, error[:_DETAIL_CHARS_MAX], values))
 
     @staticmethod
@@ -210,17 +197,29 @@ class NodeWatch:
         before, self._incarnation = self._incarnation, now
         return now if now == before else None
 
-    def _note_height(self, values: Values) -> None:
+    def _note_height(self, values: Values, fetched_to: int | None) -> None:
         height = values.get("height")
         if height is None:
             return
-        if self._next_block is not None and height + 1 < self._next_block:
+        if fetched_to is not None and height + 1 < fetched_to:
             self._next_block = height + 1  # The node lost blocks; what it has from here on may be others.
+            self._pushed = -1
         if self._height is None or height != self._height:
             self._height = height
             self._risen.set()
 
     # Blocks
+
+    async def follow_forever(self) -> None:
+        """Fetch blocks as soon as the node says that it has them, until cancelled."""
+
+        def pushed(height: int) -> None:
+            if height > self._pushed:
+                self._pushed = height
+                self._risen.set()
+
+        if self._channel is not None:
+            await follow_heights(self._channel, name=self.name, group=self._group or "1", on_height=pushed)
 
     async def fetch_forever(self) -> None:
         """Fetch each new block until cancelled."""
@@ -240,7 +239,7 @@ class NodeWatch:
     def _is_behind(self) -> bool:
         if self._next_block is None and self._blocks_from is not None:
             self._next_block = self._blocks_from()
-        return self._next_block is not None and self._height is not None and self._next_block <= self._height
+        return self._next_block is not None and self._height is not None and self._next_block <= max(self._height, self._pushed)
 
     async def _fetch_next(self) -> _Fetched:
         """Fetch the next block."""

@@ -21,8 +21,9 @@ from typing import Any, Final, Self
 
 from fiscotool.consistency.observations import Incarnation
 from fiscotool.errors import EnvironmentFailure, FiscoToolError
-from fiscotool.observer.node_watch import Heard, NodeWatch, PollTarget
+from fiscotool.observer.node_watch import Heard, NodeWatch
 from fiscotool.observer.recording import RecordingWriter
+from fiscotool.observer.target import PollTarget
 
 __all__ = ["Heard", "PollTarget", "Poller"]
 
@@ -152,7 +153,12 @@ class Poller:
 
     @staticmethod
     def _jobs(watch: NodeWatch) -> list[Coroutine[Any, Any, None]]:
-        return [watch.poll_forever(), watch.fetch_forever()] if watch.fetches_blocks else [watch.poll_forever()]
+        jobs = [watch.poll_forever()]
+        if watch.fetches_blocks:
+            jobs.append(watch.fetch_forever())
+            if watch.hears_pushes:
+                jobs.append(watch.follow_forever())
+        return jobs
 
     async def _complete(self) -> None:
         if self._writer is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from fiscotool.errors import WaitTimeout
 from fiscotool.observer.live import watch
 from fiscotool.observer.loading import load_recording
 from fiscotool.observer.poll import Poller, PollTarget
+from fiscotool.observer.pushes import ChannelAddress
 from fiscotool.observer.questions import QUESTIONS2, Speech
 from fiscotool.observer.recording import RecordingWriter
 from fiscotool.observer.waits import wait_for_height, wait_recovered, wait_same_view
@@ -18,9 +20,22 @@ from fiscotool.rpc.any_client import AnyClient
 from fiscotool.rpc.client2 import NodeClient2
 from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.neutral import NodeReader
+from fiscotool.rpc.tls import TlsFiles
 from tests.observer.fake_chain import fake_nodes
 from tests.observer.fake_chain2 import FakeNode2, fake_nodes2
+from tests.rpc.channel_server import ChannelServer, block_notice
+from tests.rpc.conftest import make_sdk
 from tests.support.until import until
+
+
+@pytest.fixture(scope="module")
+def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_sdk(tmp_path_factory.mktemp("sdk"), "FISCO-BCOS-test")
+
+
+@pytest.fixture(scope="module")
+def other_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_sdk(tmp_path_factory.mktemp("other"), "FISCO-BCOS-other")
 
 
 def record(path: Path, nodes: list[FakeNode2], *, raise_to: int = 0) -> None:
@@ -121,3 +136,31 @@ def test_how_each_generation_is_asked() -> None:
         ("getBlockHeaderByNumber", (1, "7", True)),
         ("getBlockByNumber", (1, "7", False)),
     )
+
+
+def test_blocks_are_fetched_when_they_are_pushed_not_when_they_are_polled(tmp_path: Path, sdk: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with fake_nodes2(1) as (node,), ChannelServer(sdk) as channel, RecordingWriter(path) as writer:
+        channel.height = 5
+        target = replace(node.target, channel=ChannelAddress(channel.address, TlsFiles.from_sdk(sdk)))
+        writer.run(RunInfo((NodeIdentity("node0", ""),), "1", "1", generation=2))
+        with Poller([target], 60.0, writer, complete_within_s=5) as poller:
+            until(lambda: poller.heard()["node0"].values.get("height") == 5 if "node0" in poller.heard() else False, within_s=10)
+            assert channel.subscribed.wait(10)
+            until(lambda: node.asked.count("getBlockHeaderByNumber") == 6, within_s=10)
+            node.height = 8
+            channel.push(block_notice(2, 99) + block_notice(1, 8))
+            until(lambda: node.asked.count("getBlockHeaderByNumber") == 9, within_s=10)
+            assert node.asked.count("getBlockNumber") == 1, "it was polled once"
+    assert sorted(block.number for block in load_recording(path).blocks) == list(range(9))
+
+
+def test_a_channel_that_cannot_be_had_costs_only_the_pushes(tmp_path: Path, sdk: Path, other_sdk: Path) -> None:
+    absent = TlsFiles.from_sdk(tmp_path)
+    with fake_nodes2(2) as nodes, ChannelServer(sdk) as channel, RecordingWriter(tmp_path / "run.jsonl") as writer:
+        channels = [ChannelAddress(channel.address, TlsFiles.from_sdk(other_sdk)), ChannelAddress(channel.address, absent)]
+        targets = [replace(node.target, channel=address) for node, address in zip(nodes, channels, strict=True)]
+        writer.run(RunInfo(tuple(NodeIdentity(node.name, "") for node in nodes), "1", "1", generation=2))
+        with Poller(targets, 0.05, writer, complete_within_s=5):
+            until(lambda: all(node.asked.count("getBlockHeaderByNumber") == 6 for node in nodes), within_s=15)
+    assert {block.node for block in load_recording(tmp_path / "run.jsonl").blocks} == {"node0", "node1"}
