@@ -35,6 +35,7 @@ COMMANDS: dict[str, Entry] = {
     "query": Entry("query", "query", "Ask a node one thing: view, height, consensus, block N, …."),
     "rpc": Entry("query", "rpc", "Call any JSON-RPC method of a node and print its answer."),
     "logs": Entry("node", "logs", "Show the nodes' logs."),
+    "events": Entry("events", "events", "Tell what the nodes' logs say as one timeline: proposals, quorums, time-outs, view changes."),
     "send": Entry("send", "send", "Send signed transactions and say what became of each."),
     "observe": Entry("observe", "observe", "Record what all nodes say, for `check` and `report`."),
     "drill": Entry("drill", "drill", "Break the chain on purpose, heal it, record what happened."),

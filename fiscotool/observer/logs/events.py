@@ -96,7 +96,6 @@ MAIN_KINDS: Final = frozenset(
         Kind.TIMEOUT,
         Kind.FAST_VIEW_CHANGE,
         Kind.FAULTY_LEADER,
-        Kind.VIEW_CHANGE_SENT,
         Kind.NEW_VIEW_SENT,
         Kind.NEW_VIEW_REFUSED,
         Kind.REPROPOSED,

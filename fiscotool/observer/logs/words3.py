@@ -245,7 +245,7 @@ PREFIXES: Final[tuple[tuple[str, Rule], ...]] = (
 """Texts with something variable before the first comma."""
 
 OTHER_RULES: Final[dict[str, Rule]] = {
-    "[BLOCK SYNC][METRIC]commitBlockState success": _keys(Kind.SYNCED, "number", "hash"),
+    "[BLOCK SYNC]commitBlock": _keys(Kind.SYNCED, "number", "hash"),
     "[BLOCK SYNC][Download][requestBlocks]": _keys(Kind.SYNC_REQUESTED, "to"),
     "[BLOCK SYNC]requestBlocks": _keys(Kind.SYNC_REQUESTED, "to"),
     "[BLOCK SYNC]asyncCheckBlock failed": _keys(Kind.SYNC_REFUSED, "blockNumber", "hash"),
@@ -258,5 +258,5 @@ OTHER_RULES: Final[dict[str, Rule]] = {
 }
 """Lines without a consensus badge that say something about agreement or what it needs; all others are counted as other modules'.
 
-The `[blk-N]` badge of the sync module is left out.
+A synced block is told before the node reports it as its head. The `[blk-N]` badge of the sync module is left out.
 """
