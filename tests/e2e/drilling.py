@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from fiscotool.consistency.observations import Observations
@@ -32,6 +33,11 @@ def has_killed(user: User) -> bool:
     healed = {line["fault_id"] for line in lines if line["event"] == "healed"}
     planned = [line for line in lines if line["event"] == "planned" and line["fault_id"] not in healed]
     return any(line["pid"] and is_gone(line["pid"]) for line in planned)
+
+
+def has_injected(recording: Path) -> bool:
+    """Whether the recording says that a fault has taken effect."""
+    return recording.exists() and '"injected"' in recording.read_text(encoding="utf-8")
 
 
 def forget_faults(user: User) -> None:

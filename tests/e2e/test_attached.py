@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.devnet]
 
 
 @pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
-    with chain_of(tmp_path_factory.mktemp("attached")) as found:
+def user(tmp_path_factory: pytest.TempPathFactory, engine: tuple[str, ...]) -> Iterator[User]:
+    with chain_of(tmp_path_factory.mktemp("attached"), *engine) as found:
         yield found
 
 

@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.devnet]
 
 
 @pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
-    with chain_of(tmp_path_factory.mktemp("bad-days")) as found:
+def user(tmp_path_factory: pytest.TempPathFactory, engine: tuple[str, ...]) -> Iterator[User]:
+    with chain_of(tmp_path_factory.mktemp("bad-days"), *engine) as found:
         yield found
 
 

@@ -17,8 +17,8 @@ QUIET = {"node0", "node1", "node2", "node3"}
 
 
 @pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
-    with chain_of(tmp_path_factory.mktemp("commands")) as found:
+def user(tmp_path_factory: pytest.TempPathFactory, engine: tuple[str, ...]) -> Iterator[User]:
+    with chain_of(tmp_path_factory.mktemp("commands"), *engine) as found:
         yield found
 
 

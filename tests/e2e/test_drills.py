@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.devnet, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
-    with chain_of(tmp_path_factory.mktemp("drills")) as found:
+def user(tmp_path_factory: pytest.TempPathFactory, engine: tuple[str, ...]) -> Iterator[User]:
+    with chain_of(tmp_path_factory.mktemp("drills"), *engine) as found:
         yield found
 
 

@@ -8,26 +8,26 @@ from collections.abc import Iterator
 import pytest
 
 from fiscotool.observer.recording import load_recording
-from tests.e2e.drilling import forget_faults, has_killed
+from tests.e2e.drilling import forget_faults, has_injected, has_killed
 from tests.e2e.user import User, chain_of, wait_until
 
 pytestmark = [pytest.mark.devnet, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
-    with chain_of(tmp_path_factory.mktemp("cut-short")) as found:
+def user(tmp_path_factory: pytest.TempPathFactory, engine: tuple[str, ...]) -> Iterator[User]:
+    with chain_of(tmp_path_factory.mktemp("cut-short"), *engine) as found:
         yield found
 
 
 def test_ctrl_c_heals_and_leaves_a_whole_recording(user: User) -> None:
     user.await_whole()
-    forget_faults(user)
-    done = user.interrupt("drill", "run", "kill-two", "--record", "runs/cut", when=lambda: has_killed(user))
+    recording = user.place / "runs" / "cut" / "recording.jsonl"
+    done = user.interrupt("drill", "run", "kill-two", "--record", "runs/cut", when=lambda: has_injected(recording))
     assert done.code == 130
     assert "whatever the drill had broken is healed" in done.err
     assert set(user.states().values()) == {"running"}
-    seen = load_recording(user.place / "runs" / "cut" / "recording.jsonl")
+    seen = load_recording(recording)
     assert seen.problems == ()
     assert all(fault.healed_s is not None for fault in seen.faults)
 
