@@ -16,7 +16,7 @@ def observed_under_load(user: User, *, until: Callable[[], bool], count: int = 2
     """Record while transactions are sent, until `until`."""
     path = user.place / "seen.jsonl"
     with user.typing("observe", "--out", path.name, "--every", "100ms") as observer:
-        wait_until(path.exists, within_s=10, what="the recording begins")
+        wait_until(path.exists, within_s=30, what="the recording begins")
         with user.typing("send", "--count", count, "--rate", 10, "--within", 10) as sender:
             wait_until(until, within_s=within_s, what="what the load is for", every_s=0.1)
             sender.terminate()
