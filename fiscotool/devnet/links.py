@@ -6,6 +6,9 @@ Rule 2. The greeting: both sides send Hello (node id, group, genesis hash, a fre
         a relayed one (the relay's own certificate is signed in).
 Rule 3. What is sent within one turn of the event loop leaves in one write. A peer that does not read is dropped at 64 MiB.
 Rule 4. Nothing a peer sends raises here: a bad frame closes the link with a reason.
+Rule 5. A peer gets at most a tenth of this node's time for what leads to nothing: garbage, refused transactions, votes that change nothing,
+        requests. That is charged to its link, and a link beyond its share is not read until it is within it again. So a flood waits in the
+        flooder's own socket, and the other peers are heard. What a node gains from is free.
 
 Sources: spec 3.x 0, 1.16; bcos-gateway `libnetwork/Session.cpp` (idle limit); Krawczyk, "SIGMA" (2003), for binding both identities.
 """
@@ -33,6 +36,9 @@ _UNSENT_BYTES_MAX: Final = 64 * 1024 * 1024
 _CLOSING_S: Final = 2.0
 _NONCE_BYTES: Final = 32
 _NODE_ID_BYTES: Final = 64
+_SHARE: Final = 0.1
+_BURST_S: Final = 0.5
+"""How much a peer may save up. An honest one needs it when it comes back and asks for a chain of blocks."""
 _DOMAIN: Final = b"fiscotool link 1"
 
 
@@ -83,9 +89,13 @@ class Link(asyncio.Protocol):
         self._hello: Any = None
         self._peer_print = b""
         self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
         self._is_flush_planned = False
         self._greeting_timer: asyncio.TimerHandle | None = None
         self._early: list[bytes] = []
+        self._credit_s = _BURST_S
+        self._credit_at_s = self.heard_at_s
+        self._is_held = False
         self.settled = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -142,6 +152,22 @@ class Link(asyncio.Protocol):
                     self._greet(module, payload)
         except FrameError as problem:
             self.close(str(problem))
+
+    def charge(self, cpu_s: float) -> None:
+        """So much time went into something of this peer's that led to nothing (Rule 5)."""
+        now_s = self._clock()
+        self._credit_s = min(_BURST_S, self._credit_s + _SHARE * (now_s - self._credit_at_s)) - cpu_s
+        self._credit_at_s = now_s
+        if self._credit_s < 0 and not self._is_held and self._transport is not None:
+            self._is_held = True
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(-self._credit_s / _SHARE, self._release)
+
+    def _release(self) -> None:
+        self._is_held = False
+        if self._transport is not None and not self.close_reason:
+            self._transport.resume_reading()
+            self.charge(0.0)  # What was charged meanwhile may take longer.
 
     def _proof(self, signer: bytes, own_print: bytes, other_print: bytes, own_nonce: bytes, other_nonce: bytes) -> bytes:
         group = self.identity.group_id.encode()
@@ -200,6 +226,7 @@ class Link(asyncio.Protocol):
         if self._transport is None or self.close_reason:
             return
         self._unsent.append(frame)
+        self._unsent_bytes += len(frame)
         if not self._is_flush_planned:
             self._is_flush_planned = True
             asyncio.get_running_loop().call_soon(self._flush)
@@ -211,10 +238,16 @@ class Link(asyncio.Protocol):
             return
         data = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
         self._unsent.clear()
+        self._unsent_bytes = 0
         if transport.get_write_buffer_size() + len(data) > _UNSENT_BYTES_MAX:
             self.abort(f"it does not read: more than {_UNSENT_BYTES_MAX >> 20} MiB are waiting")
             return
         transport.write(data)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How much waits because the peer does not read."""
+        return self._unsent_bytes + (self._transport.get_write_buffer_size() if self._transport is not None else 0)
 
     def close(self, reason: str) -> None:
         """Close after what is already handed to the transport, or after 2 seconds; the first reason counts."""

@@ -50,6 +50,7 @@ __all__ = ["Node"]
 
 _POOL_REPORT_S: Final = 0.1
 _TIMEOUT_MS: Final = 3000
+_FRAME_COST_S: Final = 5e-6  # What decrypting and cutting out a frame costs besides.
 
 
 class Node:
@@ -91,7 +92,7 @@ class Node:
         self._log_file = ConsensusLog(settings.data_path, genesis_hash=store.genesis_hash, node_id=self.node_id)
         self._writer = DurableWriter(
             self._log_file,
-            on_durable=self._on_durable,
+            on_durable=lambda: self.driver.on_durable(),  # noqa: PLW0108 - the driver is made below
             on_failed=lambda problem: self.on_fatal("the consensus log cannot be written", problem),
         )
         signed = SignedOutgoing(self.envelope, self.peers, own_id=self.node_id, sealers=self._sealer_ids, now_ms=now_ms)
@@ -203,9 +204,6 @@ class Node:
         self._log.error("INITIALIZER", f"{what}, the node stops", reason=problem)
         self._on_fatal(f"{what}: {problem}")
 
-    def _on_durable(self) -> None:
-        self.driver.on_durable()
-
     def _on_proposed(self, proposal: Proposal) -> None:
         self.gossip.flush()
         self.post(Proposed(proposal))
@@ -224,30 +222,31 @@ class Node:
         self._on_peers_changed()
 
     def on_peer_frame(self, node_id: bytes, module: int, payload: bytes) -> None:
-        """A frame of a peer, for whom it is."""
+        """A frame of a peer, for whom it is. What leads to nothing is charged to the peer."""
+        began_s = time.thread_time()
         if module == Module.PBFT:
-            self._on_message(node_id, payload)
-        elif module == Module.BLOCK_SYNC:
+            self._on_message(node_id, payload, began_s)
+            return
+        if module == Module.BLOCK_SYNC:
             self.sync.on_frame(node_id, payload)
         elif module in {Module.PUSH_TRANSACTION, Module.TXS_SYNC, Module.CONS_TXS_SYNC}:
             self.gossip.on_frame(node_id, module, payload)
         else:
             self._log.limited("warning", "unknown module", "P2PService", "a frame for no part of this node", module=module)
+        # What was asked for is no waste.
+        self.peers.charge(node_id, _FRAME_COST_S + (0.0 if module == Module.TXS_SYNC else time.thread_time() - began_s))
 
-    def _on_message(self, node_id: bytes, payload: bytes) -> None:
+    def _on_message(self, node_id: bytes, payload: bytes, began_s: float) -> None:
+        before, peer = self.driver.state, node_id.hex()[:8]
         try:
             message = self.envelope.open(payload, self._sealer_ids())
         except (WireError, NotAuthentic) as problem:
-            self._log.limited(
-                "warning",
-                f"bad message {node_id.hex()}",
-                "CONSENSUS][PBFT",
-                "checkSignature failed",
-                peer=node_id.hex()[:8],
-                reason=problem,
-            )
+            self._log.limited("warning", f"bad message {peer}", "CONSENSUS][PBFT", "checkSignature failed", peer=peer, reason=problem)
+            self.peers.charge(node_id, time.thread_time() - began_s + _FRAME_COST_S)
             return
+        opening_s = time.thread_time() - began_s
         self.post(Received(message))
+        self.peers.charge(node_id, time.thread_time() - began_s if self.driver.state is before else opening_s)
         if self.bent is not None:
             self.bent.on_heard(message)
 

@@ -4,6 +4,7 @@ Rule 1. Mutual TLS: both sides show a certificate of the chain's CA, both verify
         once a second for each reason.
 Rule 2. One link a pair: of two greeted links to the same node the one dialled by the node with the smaller id stays; of two dialled by
         the same node the newer one (the older is a leftover).
+        One certificate stands for one node: a second node id with the same certificate is refused, or one member could be many peers.
 Rule 3. Every endpoint of nodes.json that is not connected is dialled again and again, after 0.1 s, doubling to at most 1 s.
 Rule 4. A link on which nothing arrived for 60 s is closed (block synchronisation says something every 2 s at least).
 
@@ -32,6 +33,7 @@ _IDLE_S_MAX: Final = 60.0
 _HEARTBEAT_S: Final = 10.0
 _DIALLING_S: Final = 5.0
 _HANDSHAKES_MAX: Final = 64
+_CHOKED_BYTES: Final = 8 * 1024 * 1024
 
 
 class PeerListener(Protocol):
@@ -152,6 +154,17 @@ class Peers:
         link.send(module, payload)
         return True
 
+    def is_choked(self, node_id: bytes) -> bool:
+        """Whether so much waits for this peer to read that it should be given nothing that it merely asked for."""
+        link = self.connected.get(node_id)
+        return link is not None and link.unsent_bytes > _CHOKED_BYTES
+
+    def charge(self, node_id: bytes, cpu_s: float) -> None:
+        """So much time went into something of this peer's that led to nothing (links.py Rule 5)."""
+        link = self.connected.get(node_id)
+        if link is not None:
+            link.charge(cpu_s)
+
     def broadcast(self, module: int, payload: bytes, to: Iterable[bytes] | None = None) -> None:
         """Send to all connected peers, or to those of `to` that are connected."""
         frame = encode_frame(module, payload)
@@ -234,8 +247,10 @@ class Peers:
 
     def on_greeted(self, link: Link) -> None:
         """Links call this; see Rule 2."""
-        reason = self._refusal(link.p2p_id)
+        is_second = any(other.p2p_id == link.p2p_id and other.node_id != link.node_id for other in self.connected.values())
+        reason = self._refusal(link.p2p_id) or ("its certificate is in use by another node" if is_second else "")
         if reason:
+            self._refused("peer refused", link.endpoint.rsplit(":", 1)[0], reason)
             link.close(reason)
             return
         held = self.connected.get(link.node_id)

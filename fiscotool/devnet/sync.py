@@ -38,6 +38,7 @@ _SHARDS_A_PEER: Final = 2
 _REQUEST_S: Final = 1.6
 _AHEAD_BLOCKS_MAX: Final = 256
 _RESPONSE_BYTES_MAX: Final = 4 * 1024 * 1024
+_DOWNLOADED_BYTES_MAX: Final = 64 * 1024 * 1024
 _WRONG_BLOCK_S: Final = 10.0
 _SILENT_S_MAX: Final = 60.0
 _STATUS, _REQUEST, _RESPONSE = 0, 1, 2
@@ -48,6 +49,8 @@ class _Links(Protocol):
     def send(self, node_id: bytes, module: int, payload: bytes) -> bool: ...
 
     def broadcast(self, module: int, payload: bytes, to: Iterable[bytes] | None = None) -> None: ...
+
+    def is_choked(self, node_id: bytes) -> bool: ...
 
 
 class BlockSync:
@@ -202,7 +205,7 @@ class BlockSync:
 
     def _request(self) -> None:
         """Give each peer that has something we need up to two shards (Rule 3)."""
-        if not self._should_fetch():
+        if not self._should_fetch() or sum(len(raw) for raw, _ in self._downloaded.values()) > _DOWNLOADED_BYTES_MAX:
             return
         now_s = self._clock()
         height = self._store.height
@@ -236,6 +239,8 @@ class BlockSync:
         return missing_shards(self._store.height + 1, last, asked.union(self._downloaded))
 
     def _serve(self, node_id: bytes, start: int, size: int) -> None:
+        if self._links.is_choked(node_id):
+            return  # Who does not read what it asked for gets no more of it.
         blocks: list[bytes] = []
         size_bytes = 0
         for number in range(max(start, 1), min(start + max(0, min(size, SHARD_BLOCKS)), self._store.height + 1)):

@@ -4,7 +4,7 @@ Rule 1. What comes in has passed admission.py.
 Rule 2. A transaction in an accepted proposal (sealed) stays until its block is durable or the proposal is released, whatever its limit
         says by then: agreed blocks must be executable.
 Rule 3. Sealing order: system transactions, then what was released, then arrival; Web3 transactions of one sender by nonce.
-Rule 4. All sizes are bounded: `limit` transactions (what a proposal needs is taken beyond it), 1 MiB each, 8 MiB a block.
+Rule 4. All sizes are bounded: `limit` transactions and 128 MiB (what a proposal needs is taken beyond), 1 MiB each, 8 MiB a block.
 Rule 5. Work per transaction does not depend on how many are here.
 
 Deviations: the real node does not enforce `txpool.limit` on submission (spec 3.x 4.6), and bounds neither transaction nor block.
@@ -25,6 +25,7 @@ from fiscotool.devnet.nonces import DIGEST_BYTES
 __all__ = ["BLOCK_BYTES_MAX", "TxPool"]
 
 BLOCK_BYTES_MAX: Final = 8 << 20
+POOL_BYTES_MAX: Final = 128 << 20
 
 
 class _Entry:
@@ -64,6 +65,7 @@ class TxPool:
         self._limit = limit
         self._expiration_ms = expiration_ms
         self._entries: dict[bytes, _Entry] = {}
+        self._size_bytes = 0
         self._system: dict[bytes, PooledTx] = {}
         self._released: dict[bytes, PooledTx] = {}
         self._arrived: dict[bytes, PooledTx] = {}
@@ -100,11 +102,12 @@ class TxPool:
         return taken
 
     def _admit(self, raw: bytes, *, is_local: bool, is_needed: bool) -> PooledTx:
-        if len(self._entries) >= self._limit and not is_needed:
+        if (len(self._entries) >= self._limit or self._size_bytes >= POOL_BYTES_MAX) and not is_needed:
             raise refused(POOL_IS_FULL)
         tx, mark = self._admission.judge(raw, is_local=is_local, is_needed=is_needed)
         tx_hash = tx.tx_hash
         self._entries[tx_hash] = _Entry(tx, mark, self._now_ms())
+        self._size_bytes += len(tx.raw)
         if isinstance(mark, int):
             self._make_ready(self._lanes.add(tx.sender, mark, tx_hash, self._ledger.account(tx.sender).nonce))
         else:
@@ -261,6 +264,7 @@ class TxPool:
         if entry.sealed_in is None:
             self._unqueue(tx_hash)
         tx = entry.tx
+        self._size_bytes -= len(tx.raw)
         if isinstance(entry.mark, bytes):
             del self._by_nonce[entry.mark]
             others = self._by_limit[tx.block_limit]

@@ -146,6 +146,21 @@ def test_a_full_pool_refuses_but_for_what_a_proposal_needs(tmp_path: Path) -> No
     world.close()
 
 
+def test_a_pool_is_full_of_bytes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """15,000 transactions of 1 MiB each would be more memory than any node has."""
+    monkeypatch.setattr("fiscotool.devnet.txpool.POOL_BYTES_MAX", 3000)
+    world = open_world(tmp_path)
+    taken = 0
+    with pytest.raises(AdmissionError, match="TxPoolIsFull"):
+        for _ in range(30):
+            world.pool.admit(native())
+            taken += 1
+    assert 3 < taken < 30
+    raws = [tx.raw for tx in world.pool.seal(taken)]
+    assert 3000 <= sum(map(len, raws)) < 3000 + max(map(len, raws))
+    world.close()
+
+
 def test_what_a_proposal_needs_is_taken_from_a_sender_whose_money_is_not_here_yet(world: World) -> None:
     """The proposal may rest on a block this node has not committed; execution judges."""
     raw = web3(0, key=POOR, value=5)

@@ -73,6 +73,9 @@ class Links:
     def send(self, node_id: bytes, module: int, payload: bytes) -> bool:
         return self.network.send(self.own_id, node_id, module, payload)
 
+    def is_choked(self, node_id: bytes) -> bool:
+        return False
+
     def broadcast(self, module: int, payload: bytes, to: Iterable[bytes] | None = None) -> None:
         for node_id in list(self.network.nodes) if to is None else to:
             if node_id != self.own_id:
