@@ -5,7 +5,11 @@ Rule 2. A transaction is sent once. When its answer does not come, its receipt i
 Rule 3. Whether a transaction happened is one of three things: a receipt (committed), Refused or Unreachable (definitely not done),
         OutcomeUnknown with the hash (it may have been done, and may yet be).
 
-Sources: the sans-I/O idea of h11 and httpx; spec 3.x 2.5 ("sendTransaction blocks until the transaction is on chain").
+Both generations: 3.x answers sendTransaction with the receipt; 2.x answers sendRawTransaction when its pool has the transaction, and null
+instead of a refusal for a receipt that is not there.
+
+Sources: the sans-I/O idea of h11 and httpx; spec 3.x 2.5 ("sendTransaction blocks until the transaction is on
+chain"); spec 2.x 2.1.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from fiscotool.errors import OutcomeUnknown, RpcError
+from fiscotool.rpc.dialect import Dialect
+from fiscotool.rpc.neutral2 import receipt_of as in_neutral_words
 from fiscotool.rpc.refusals import (
     AlreadyInTxPool,
     AlreadyInTxPoolAndAccept,
@@ -23,6 +29,7 @@ from fiscotool.rpc.refusals import (
     TransactionPoolTimeout,
     TxAlreadyInChain,
 )
+from fiscotool.rpc.replies2_receipt import Receipt2
 from fiscotool.rpc.replies_receipt import Receipt
 
 
@@ -50,8 +57,11 @@ _PERHAPS_DONE = (AlreadyInTxPool, AlreadyInTxPoolAndAccept, TransactionPoolTimeo
 """Refusals after which this very transaction may be, or come, on the chain."""
 
 
-def receipt_of(tx_hash: str) -> Flow[Receipt | None]:
+def receipt_of(tx_hash: str, dialect: Dialect = Dialect.FISCO3) -> Flow[Receipt | None]:
     """The receipt of a transaction, None while the node has none."""
+    if dialect is Dialect.FISCO2:
+        told: Receipt2 | None = yield Call("getTransactionReceipt", (tx_hash,))
+        return None if told is None else in_neutral_words(told)
     try:
         receipt: Receipt = yield Call("getTransactionReceipt", (tx_hash, False))
     except LedgerRefusal:
@@ -59,7 +69,7 @@ def receipt_of(tx_hash: str) -> Flow[Receipt | None]:
     return receipt
 
 
-def confirm(tx_hash: str, *, attempts_max: int, pause_s: float) -> Flow[Receipt]:
+def confirm(tx_hash: str, *, attempts_max: int, pause_s: float, dialect: Dialect = Dialect.FISCO3) -> Flow[Receipt]:
     """Ask for the receipt of `tx_hash` until it is there; OutcomeUnknown after `attempts_max` times, `pause_s` apart.
 
     A node that cannot be reached or does not answer counts as an attempt: it may be restarting.
@@ -69,7 +79,7 @@ def confirm(tx_hash: str, *, attempts_max: int, pause_s: float) -> Flow[Receipt]
         if attempt:
             yield Pause(pause_s)
         try:
-            receipt = yield from receipt_of(tx_hash)
+            receipt = yield from receipt_of(tx_hash, dialect)
         except RpcError as problem:
             last = problem
             continue
@@ -84,21 +94,28 @@ def confirm(tx_hash: str, *, attempts_max: int, pause_s: float) -> Flow[Receipt]
     )
 
 
-def send_and_confirm(raw_hex: str, tx_hash: str, *, attempts_max: int = 60, pause_s: float = 0.5) -> Flow[Receipt]:
-    """Send a signed transaction and return its receipt, asking for it when the answer does not come.
+def send_and_confirm(
+    raw_hex: str, tx_hash: str, *, attempts_max: int = 60, pause_s: float = 0.5, dialect: Dialect = Dialect.FISCO3
+) -> Flow[Receipt]:
+    """Send a signed transaction and return its receipt, asking for it when it does not come with the answer.
 
     Raises Refused or Unreachable when it was definitely not done, OutcomeUnknown when that cannot be said.
     """
+    is_old = dialect is Dialect.FISCO2
+    call = Call("sendRawTransaction", (raw_hex,), tx_hash) if is_old else Call("sendTransaction", (raw_hex, False), tx_hash)
     try:
-        receipt: Receipt = yield Call("sendTransaction", (raw_hex, False), tx_hash)
+        answer = yield call
     except (OutcomeUnknown, *_PERHAPS_DONE):
-        receipt = yield from confirm(tx_hash, attempts_max=attempts_max, pause_s=pause_s)
+        return (yield from confirm(tx_hash, attempts_max=attempts_max, pause_s=pause_s, dialect=dialect))
     except NonceCheckFail:
         # The node says the same to a transaction that it has on its chain already and to another one with a used nonce.
-        done = yield from receipt_of(tx_hash)
+        done = yield from receipt_of(tx_hash, dialect)
         if done is None:
             raise
-        receipt = done
+        return done
+    if is_old:
+        return (yield from confirm(tx_hash, attempts_max=attempts_max, pause_s=pause_s, dialect=dialect))
+    receipt: Receipt = answer
     return receipt
 
 

@@ -7,7 +7,7 @@ import lzma
 import socket
 from typing import Any
 
-from tests.rpc.fake_server import Behaviour, http_answer, key_of
+from tests.rpc.fake_server import Behaviour, key_of
 from tests.support.shared import shared
 
 READS = ("reads_fresh_chain_height0", "reads_4nodes")
@@ -29,18 +29,21 @@ def body_of(row: dict[str, Any]) -> bytes:
     return json.dumps(row["response"], separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
-def answers_of(rows: list[dict[str, Any]]) -> dict[str, bytes]:
-    """Body of the answer by what was asked."""
-    return {key_of(row["request"]): body_of(row) for row in rows}
+def http_of(row: dict[str, Any], body: bytes) -> bytes:
+    """An HTTP answer with the recorded status and headers, of libmicrohttpd, around `body`."""
+    headers = {**(row["resp_headers"] or {}), "Content-Length": str(len(body))}
+    reason = {200: "OK", 405: "Method Not Allowed"}[row["http_status"]]
+    lines = [f"HTTP/1.1 {row['http_status']} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def recorded_behaviour2(rows: list[dict[str, Any]]) -> Behaviour:
     """Answers what the node answered to the same question, under the id of the request."""
-    answers = answers_of(rows)
+    by_question = {key_of(row["request"]): row for row in rows}
 
     def behave(body: bytes, _connection: socket.socket) -> bytes | None:
-        told = answers[key_of(body)]
+        row = by_question[key_of(body)]
         request_id = str(json.loads(body)["id"]).encode()
-        return http_answer(told.replace(b'"id":1,', b'"id":' + request_id + b",", 1))
+        return http_of(row, body_of(row).replace(b'"id":1,', b'"id":' + request_id + b",", 1))
 
     return behave

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from fiscotool.errors import OutcomeUnknown, Refused, RpcError, Unreachable
+from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.flows import Ask, Call, Flow, Pause, run_flow, send_and_confirm
 from fiscotool.rpc.refusals import AlreadyInTxPool, BlockLimitCheckFail, NonceCheckFail, NotStored
 from fiscotool.rpc.refusing import refusal
+from fiscotool.rpc.replies2_receipt import Receipt2
 
 HASH = "0x" + "ab" * 32
 SEND = Call("sendTransaction", ("0x01", False), HASH)
@@ -97,3 +99,40 @@ def test_the_driver_lets_the_flows_error_out() -> None:
 
     with pytest.raises(Refused, match="TxPoolIsFull"):
         run_flow(send_and_confirm("0x01", HASH), Node(), pause=lambda _seconds: None)
+
+
+# 2.x: the answer to sending is that the pool has it; a receipt that is not there is null
+
+SEND2 = Call("sendRawTransaction", ("0x01",), HASH)
+ASK2 = Call("getTransactionReceipt", (HASH,))
+RECEIPT2 = Receipt2(HASH, 0, 26, "0x", 21272, "0x", "0x", "0x", (), 7, "0x", "0x", "CallAddressError")
+
+
+def test_on_2x_the_receipt_is_asked_for_until_it_is_there() -> None:
+    flow = send_and_confirm("0x01", HASH, pause_s=0.2, dialect=Dialect.FISCO2)
+    asked, receipt = play(flow, HASH, None, Unreachable("gone"), RECEIPT2)
+    assert asked == [SEND2, ASK2, Pause(0.2), ASK2, Pause(0.2), ASK2]
+    assert (receipt.tx_hash, receipt.block_number, receipt.status, receipt.message) == (HASH, 7, 26, "CallAddressError")
+
+
+def test_on_2x_a_transaction_in_no_block_is_unknown() -> None:
+    asked, result = play(send_and_confirm("0x01", HASH, attempts_max=2, dialect=Dialect.FISCO2), HASH, None, None)
+    assert [ask for ask in asked if isinstance(ask, Call)] == [SEND2, ASK2, ASK2]
+    assert isinstance(result, OutcomeUnknown)
+
+
+@pytest.mark.parametrize("after", ["null", "its receipt"])
+def test_on_2x_a_used_nonce_is_a_refusal_unless_this_transaction_used_it(after: str) -> None:
+    """Recorded: TransactionNonceCheckFail also for a transaction that has its block already."""
+    used = refusal(-32603, "[dev::tag_comment*] = TransactionNonceCheckFail, txHash=ab", node="", method="", dialect=Dialect.FISCO2)
+    asked, result = play(send_and_confirm("0x01", HASH, dialect=Dialect.FISCO2), used, None if after == "null" else RECEIPT2)
+    assert asked == [SEND2, ASK2]
+    assert result is used or (after == "its receipt" and result.block_number == 7)
+
+
+def test_on_2x_a_transaction_the_pool_knows_is_waited_for_and_a_lost_answer_is_not_sent_again() -> None:
+    known = refusal(-32603, "[dev::tag_comment*] = TransactionAlreadyKown, txHash=ab", node="", method="", dialect=Dialect.FISCO2)
+    for first in (known, LOST):
+        asked, receipt = play(send_and_confirm("0x01", HASH, dialect=Dialect.FISCO2), first, RECEIPT2)
+        assert asked == [SEND2, ASK2]
+        assert receipt.block_number == 7
