@@ -131,6 +131,37 @@ def test_blocks_are_read_from_a_node_that_answers() -> None:
     assert result.count("committed") == 12
 
 
+def test_a_node_that_is_cut_off_or_frozen_delays_nothing() -> None:
+    """It answers, and never has a new block; another does not answer at all."""
+    chain = Chain(TxKind.NATIVE2)
+    over = threading.Event()
+
+    def behind(body: bytes, connection: socket.socket) -> bytes | None:
+        if json.loads(body)["method"] == "getBlockNumber":
+            return fake.result_answer(body, "0x2")
+        return chain(body, connection)
+
+    with fake.serving(behind) as first, fake.serving(fake.silent(over)) as second, fake.serving(chain) as third:
+        nodes = targets(TxKind.NATIVE2, first, second, third)
+        result = LoadClient([nodes[0], nodes[2]], LoadPlan(6)).run(txs(12))
+        assert result.count("committed") == 12
+        result = LoadClient(nodes, LoadPlan(6, answer_within_s=2)).run(
+            [PreparedTx(f"{index:064x}", f"0x{index:08x}") for index in range(50, 62)]
+        )
+        over.set()
+    sent_to_frozen = sum(outcome.node == "node1" for outcome in result.outcomes)
+    assert result.count("unknown") == sent_to_frozen
+    assert result.count("committed") == 12 - sent_to_frozen
+
+
+def test_what_a_listener_raises_ends_the_load() -> None:
+    def full(_outcome: object) -> None:
+        raise OSError("disk full")
+
+    with fake.serving(Chain(TxKind.NATIVE2)) as server, pytest.raises(OSError, match="disk full"):
+        LoadClient(targets(TxKind.NATIVE2, server), LoadPlan(2), on_outcome=full).run(txs(5))
+
+
 def test_one_load_sends_one_kind() -> None:
     with pytest.raises(UsageError, match="one kind"):
         LoadClient([LoadTarget("a", "http://a:1"), LoadTarget("b", "http://b:1", kind=TxKind.ETHEREUM)], LoadPlan(1))

@@ -1,11 +1,12 @@
 """What became of transactions that pools have taken: read off the blocks, not asked for one by one.
 
-Rule 1. The blocks are asked of the first node that answers, from the height at which the load began; each block once.
+Rule 1. Every node is asked for its height, each on its own; each new block is asked once, of the first node that tells it has it. So a
+        node that is frozen, cut off or behind delays nothing.
 Rule 2. A transaction is committed when a block lists it. 2.x tells all receipts of a block at once, and with them the status; where a
         node does not, and on the Ethereum port, the status is not told.
 Rule 3. A transaction in no block `within_s` after it was sent is unknown: its pool may still hold it.
 
-A load of a thousand transactions a second costs some twenty questions a second here.
+A load costs five questions a second a node here, and one or two a block, however many transactions it has.
 
 Sources: spec 2.x 2.1 (sendRawTransaction, getBatchReceiptsByBlockNumberAndRange); spec 3.x 2.6.
 """
@@ -27,7 +28,7 @@ from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.members import UnexpectedShape, as_quantity
 from fiscotool.rpc.refusals import MethodNotFound
 
-EVERY_S: Final = 0.1
+EVERY_S: Final = 0.2
 _ASK_S: Final = 3.0
 _EARLY_MAX: Final = 50_000
 _ID: Final = 1
@@ -59,6 +60,7 @@ class Confirmer:
         self._next: int | None = None
         self._tells_receipts = self._kind is TxKind.NATIVE2
         self._is_ready = asyncio.Event()
+        self._reading = asyncio.Lock()
 
     @property
     def pending_count(self) -> int:
@@ -83,11 +85,20 @@ class Confirmer:
         return task
 
     async def _run(self) -> None:
+        """Until cancelled. What a listener raises is raised here."""
+        watches = (self._watch(target, link, EVERY_S * index / len(self._targets)) for index, (target, link) in enumerate(self._targets))
+        await asyncio.gather(self._expire(), *watches)
+
+    async def _expire(self) -> None:
         while True:
-            for target, link in self._targets:
-                if await self._follow(target, link):
-                    break
+            await asyncio.sleep(EVERY_S)
             self.give_up(self._clock() - self._within_s)
+
+    async def _watch(self, target: LoadTarget, link: NodeLink, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        while True:
+            with contextlib.suppress(MalformedAnswer, Refused, UnexpectedShape, _Unanswered):
+                await self._follow(target, link)
             await asyncio.sleep(EVERY_S)
 
     def give_up(self, sent_before_s: float = float("inf"), why: str = "") -> None:
@@ -104,24 +115,19 @@ class Confirmer:
 
     # Reading the chain
 
-    async def _follow(self, target: LoadTarget, link: NodeLink) -> bool:
-        """Read what is new of one node; whether it answered."""
-        try:
-            height = await self._height(target, link)
-            if height is None:
-                return False
-            if self._next is None:
-                self._next = height + 1
-            self._is_ready.set()
+    async def _follow(self, target: LoadTarget, link: NodeLink) -> None:
+        """Read what is new of one node."""
+        height = await self._height(target, link)
+        if self._next is None:
+            self._next = height + 1
+        self._is_ready.set()
+        async with self._reading:
             while self._next <= height:
                 for tx_hash, status in await self._block(target, link, self._next):
                     self._seen(plain(tx_hash), self._next, status)
                 self._next += 1
-        except (MalformedAnswer, Refused, UnexpectedShape, _Unanswered):
-            return False
-        return True
 
-    async def _height(self, target: LoadTarget, link: NodeLink) -> int | None:
+    async def _height(self, target: LoadTarget, link: NodeLink) -> int:
         method, params = ("eth_blockNumber", []) if self._kind is TxKind.ETHEREUM else ("getBlockNumber", [int(target.group)])
         return as_quantity(await self._ask(link, method, params), "the height")
 

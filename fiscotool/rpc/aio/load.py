@@ -154,8 +154,8 @@ class LoadClient:
             for lane in self._lanes:
                 lane.retire()
             if self._confirmer is not None:
-                self._confirmer.give_up(why="accepted by the pool; the load ended before a block listed it")
                 self._confirmer.close()
+                self._confirmer.give_up(why="accepted by the pool; the load ended before a block listed it")
             self._report()
 
     async def _follow_chain(self) -> asyncio.Task[None]:
