@@ -16,6 +16,8 @@ from fiscotool.chain.model import NodeHome
 
 _QUESTION = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "getGroupList", "params": []}).encode()
 _ANSWER_BYTES_MAX = 1 << 20
+_STARTING = (-40010, -32004)
+"""What nodes of 2.x and of 3.x refuse with while they start (spec 2.x 2.2; spec 3.x 2.5)."""
 ASK_S = 2.0
 
 
@@ -39,6 +41,9 @@ def probe_rpc(node: NodeHome, *, within_s: float = ASK_S) -> str:
         return f"{node.rpc_url} answers, but not with JSON"
     if not isinstance(answer, dict) or not {"result", "error"} & answer.keys():
         return f"{node.rpc_url} answers, but not as JSON-RPC"
+    error = answer.get("error")
+    if isinstance(error, dict) and error.get("code") in _STARTING:
+        return f"{node.rpc_url} answers that it has not finished starting"
     return ""
 
 

@@ -55,6 +55,8 @@ def http(body: bytes) -> bytes:
     [
         pytest.param(http(b'{"id":1,"jsonrpc":"2.0","result":{}}'), "", id="a result"),
         pytest.param(http(b'{"id":1,"jsonrpc":"2.0","error":{"code":-32601}}'), "", id="an error of JSON-RPC is an answer"),
+        pytest.param(http(b'{"id":1,"jsonrpc":"2.0","error":{"code":-40010}}'), "not finished starting", id="2.x starting"),
+        pytest.param(http(b'{"id":1,"jsonrpc":"2.0","error":{"code":-32004}}'), "not finished starting", id="3.x starting"),
         pytest.param(http(b"<html>"), "not with JSON", id="a web server"),
         pytest.param(http(b"[]"), "not as JSON-RPC", id="other JSON"),
         pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", "does not answer", id="another protocol"),
