@@ -22,6 +22,7 @@ class Entry:
 
 COMMANDS: dict[str, Entry] = {
     "deploy": Entry("chain", "deploy", "Make a chain: keys, certificates, configuration, scripts."),
+    "binary": Entry("binary", "binary", "Keep fisco-bcos binaries: list, add, fetch a release, say where one is."),
     "lint": Entry("doctor", "lint", "Look for mistakes in a chain's directory: identities, ports, genesis, certificates, settings."),
     "doctor": Entry("doctor", "doctor", "Say why a chain makes no blocks: everything lint sees, and what the nodes do now."),
     "start": Entry("node", "start", "Start nodes and wait until their RPC answers."),
