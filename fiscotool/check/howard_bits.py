@@ -48,6 +48,17 @@ class Log:
     changing: int
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where everything is that exists from the beginning."""
+
+    sent_proposal: dict[Slot, int]
+    sent_prepare: dict[Slot, int]
+    sent_commit: dict[Slot, int]
+    logs: list[Log]
+    reply: dict[tuple[Slot, int], int]
+
+
 def bits_at(places: Iterable[int], pattern: int) -> int:
     """`pattern` at every one of `places`."""
     return sum(pattern << at for at in places)

@@ -70,6 +70,7 @@ class Exploration(Generic[State]):
     levels                  new states by distance from the initial one; their number is TLC's depth
     taken                   how often each action generated a state
     reached                 how many states each `sometimes` property held in
+    represented             with symmetry: how many states those that were kept stand for
     is_complete             whether every reachable state was seen; False when a bound or a violation ended the walk
     """
 
@@ -80,6 +81,7 @@ class Exploration(Generic[State]):
     reached: dict[str, int] = field(default_factory=dict)
     violation: Violation[State] | None = None
     is_complete: bool = True
+    represented: int | None = None
 
     @property
     def depth(self) -> int:

@@ -8,17 +8,19 @@ counted from what is kept, never by making them.
 Laws: what a part can do depends on no bit outside its mask; it changes bits outside its mask only from 0 to 1, and only those that no
 other step sets; the sets of two levels are disjoint.
 
-The walk remembers levels, not predecessors: the way to a state is found backwards, level by level.
+The walk remembers levels, not predecessors: the way to a state is found backwards, level by level, and then walked forwards, because
+with symmetry what stands for a state may not be what a schedule leads to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from fiscotool.check.explore import Progress
 from fiscotool.check.model import Exploration, Taken, Violation
+from fiscotool.check.symmetry import Symmetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,45 +61,120 @@ class PackedModel(Protocol):
         """(action, label, difference) of every generated state, for a counterexample."""
 
 
+class Reducible(PackedModel, Protocol):
+    """A model that says when one step may go before all others."""
+
+    def is_eager(self, part: int, seen: int) -> bool:
+        """Whether a part's first step is independent of every step anyone may ever take before it, and hides no violation.
+
+        It then suffices to take that step alone. The step must set bits only, so that it cannot be put off for ever.
+        """
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What a walk may leave out.
+
+    symmetry    keep one state of each orbit
+    eager       a model that says which steps need not wait for others: partial-order reduction
+    """
+
+    symmetry: Symmetry | None = None
+    eager: Reducible | None = None
+
+
+FULL: Final = Reduction()
+"""Leave out nothing."""
+
+
 def explore_packed(
     model: PackedModel,
     holds: Callable[[int], bool] | None = None,
     *,
+    start: int | None = None,
+    reduction: Reduction = FULL,
+    goals: Mapping[str, Callable[[int], bool]] | None = None,
     states_max: int | None = None,
     on_level: Progress | None = None,
     name: str = "invariant",
 ) -> Exploration[int]:
-    """Every reachable state, or a shortest way to one in which `holds` is false."""
+    """Every reachable state, or a shortest way to one in which `holds` is false.
+
+    `start` is where to begin instead of the model's initial state. `goals` are counted in every state that was kept.
+    """
     known: list[set[int]] = []
     seen: set[int] = set()
     tables: list[dict[int, Moves]] = [{} for _ in range(model.parts)]
     taken = dict.fromkeys(model.actions, 0)
-    generated, level = 1, {model.initial()}
+    generated, level = 1, _representatives({model.initial() if start is None else start}, reduction.symmetry)
+    violation = None
     while level:
         known.append(level)
         seen |= level
         bad = min((state for state in level if not holds(state)), default=None) if holds else None
+        if bad is not None:
+            violation = Violation(name, way_to(model, known, bad, reduction.symmetry))
         if bad is not None or (states_max is not None and len(seen) >= states_max):
-            violation = Violation(name, way_to(model, known, bad)) if bad is not None else None
-            return Exploration(generated, len(seen), tuple(map(len, known)), taken, {}, violation, is_complete=False)
+            break
         following: set[int] = set()
+        rest = _hurry(model, reduction.eager, tables, level, following, taken)
+        generated += len(level) - len(rest)
         for part, table in enumerate(tables):
-            generated += _expand(model, part, table, level, following, taken)
+            generated += _expand(model, part, table, rest, following, taken)
         following -= seen
+        if reduction.symmetry:
+            following = _representatives(following, reduction.symmetry) - seen
         level = following
         if on_level:
             on_level(len(known), len(seen), generated)
-    return Exploration(generated, len(seen), tuple(map(len, known)), taken)
+    reached = {goal: sum(map(is_there, seen)) for goal, is_there in (goals or {}).items()}
+    represented = sum(len(reduction.symmetry.images(state)) for state in seen) if reduction.symmetry else None
+    levels = tuple(map(len, known))
+    return Exploration(generated, len(seen), levels, taken, reached, violation, is_complete=not level, represented=represented)
+
+
+def _representatives(states: set[int], symmetry: Symmetry | None) -> set[int]:
+    """One of each orbit."""
+    if symmetry is None:
+        return states
+    symmetry.refresh()
+    return set(map(symmetry.least, states))
+
+
+def _hurry(
+    model: PackedModel, eager: Reducible | None, tables: list[dict[int, Moves]], level: set[int], following: set[int], taken: dict[str, int]
+) -> set[int]:
+    """Takes the one step of those states for which one is enough. Returns the others."""
+    if eager is None:
+        return level
+    rest = level
+    for part, table in enumerate(tables):
+        left = set()
+        for bits, states in _grouped(rest, model.mask(part)).items():
+            moves = table.get(bits)
+            if moves is None:
+                moves = table[bits] = model.moves(part, bits)
+            if moves.differences and eager.is_eager(part, bits):
+                following.update(map(moves.differences[0].__add__, states))
+                taken[moves.taken[0][0]] += len(states)
+            else:
+                left.update(states)
+        rest = left
+    return rest
+
+
+def _grouped(states: Iterable[int], mask: int) -> dict[int, list[int]]:
+    """States by what they have under the mask."""
+    groups: dict[int, list[int]] = {}
+    for state in states:
+        groups.setdefault(state & mask, []).append(state)
+    return groups
 
 
 def _expand(model: PackedModel, part: int, table: dict[int, Moves], level: set[int], following: set[int], taken: dict[str, int]) -> int:
     """Adds to `following` whatever `part` can make of the states of `level`. Returns how many states that generated."""
-    mask = model.mask(part)
-    groups: dict[int, list[int]] = {}
-    for state in level:
-        groups.setdefault(state & mask, []).append(state)
     generated = 0
-    for bits, states in groups.items():
+    for bits, states in _grouped(level, model.mask(part)).items():
         moves = table.get(bits)
         if moves is None:
             moves = table[bits] = model.moves(part, bits)
@@ -109,20 +186,33 @@ def _expand(model: PackedModel, part: int, table: dict[int, Moves], level: set[i
     return generated
 
 
-def way_to(model: PackedModel, levels: Sequence[set[int]], target: int) -> tuple[Taken[int], ...]:
-    """The steps from the initial state to `target`, which is in the last of `levels`."""
-    steps: list[Taken[int]] = []
+def way_to(model: PackedModel, levels: Sequence[set[int]], target: int, symmetry: Symmetry | None = None) -> tuple[Taken[int], ...]:
+    """The steps from the initial state to `target`, which is in the last of `levels`, or to a state of its orbit."""
+    if symmetry:
+        symmetry.refresh()
+    same = symmetry.least if symmetry else int
+    chain = [target]
     for level in reversed(levels[:-1]):
-        step, target = _step_into(model, level, target)
+        chain.append(_before(model, level, chain[-1], same))
+    chain.reverse()
+    state, steps = chain[0], []
+    for following in chain[1:]:
+        step = next(taken for taken in steps_of(model, state) if same(taken.target) == following)
         steps.append(step)
-    return tuple(reversed(steps))
+        state = step.target
+    return tuple(steps)
 
 
-def _step_into(model: PackedModel, level: set[int], target: int) -> tuple[Taken[int], int]:
-    """A state of `level` from which one step leads to `target`, and that step."""
+def steps_of(model: PackedModel, state: int) -> Iterator[Taken[int]]:
+    """Every generated successor of one state, with its label: the slow way, for paths, replays and comparisons."""
+    for part in range(model.parts):
+        for action, label, difference in model.explain(part, state & model.mask(part)):
+            yield Taken(action, label, state + difference)
+
+
+def _before(model: PackedModel, level: set[int], target: int, same: Callable[[int], int]) -> int:
+    """A state of `level` from which one step leads to `target`."""
     for state in sorted(level):
-        for part in range(model.parts):
-            for action, label, difference in model.explain(part, state & model.mask(part)):
-                if state + difference == target:
-                    return Taken(action, label, target), state
+        if any(same(taken.target) == target for taken in steps_of(model, state)):
+            return state
     raise AssertionError("a state of a level was not reached from the one before")  # pragma: no cover
