@@ -24,6 +24,7 @@ from fiscotool.devnet.consensus_log import StoredTransactions
 from fiscotool.devnet.contracts import ExecutedBlock, Executor, LedgerStore, Pool, PooledTx
 from fiscotool.devnet.gossip import Gossip
 from fiscotool.devnet.log import NodeLog, short_hash
+from fiscotool.devnet.narration import tell_written
 from fiscotool.devnet.parts import SealerPort
 from fiscotool.devnet.proposals import ContentCache, filler, not_on_chain, objection, transactions_to_execute
 from fiscotool.ledger.errors import LedgerFormatError
@@ -283,15 +284,7 @@ class BlockWork:
         for number in [at for at in self.executed if at <= block.number]:
             del self.executed[number]
         self._stored = {digest: at for digest, at in self._stored.items() if at > block.number}
-        self._log.info(
-            "CONSENSUS][PBFT][STORAGE][METRIC",
-            "commitStableCheckPoint success",
-            index=block.number,
-            hash=short_hash(block.block_hash),
-            txs=len(block.txs),
-            timeCost=took_ms,
-            commitPerTx=took_ms // max(1, len(block.txs)),
-        )
+        tell_written(self._log, block, took_ms, is_synced=is_synced)
         moved, self._head_moved = self._head_moved, asyncio.Event()
         moved.set()
         self._host.on_block(block)

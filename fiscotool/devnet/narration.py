@@ -1,6 +1,8 @@
 """Tells the log what the core does, in the real node's words, so that one parser reads the logs of both.
 
-Rule. Everything is derived from events, effects and the difference of two states; the core itself knows nothing of logs.
+Rule 1. Everything is derived from events, effects and the difference of two states; the core itself knows nothing of logs.
+Rule 2. A line has the text, the order and the fields of the real node's, so far as there is something to put in them; docs/logs.md lists
+        the lines that are missing or differ.
 
 Sources: spec 3.x 5.1, 5.2; bcos-pbft `PBFTConfig::printCurrentState`, `printPBFTMsgInfo`, `printPBFTProposal`.
 """
@@ -9,17 +11,19 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from fiscotool.devnet.contracts import ExecutedBlock
 from fiscotool.devnet.log import NodeLog, short_hash
 from fiscotool.devnet.proposals import ContentCache
 from fiscotool.ledger.errors import LedgerFormatError
 from fiscotool.pbft.effects import Broadcast, Effect, Reject, SealRange, Send
 from fiscotool.pbft.events import Event, LedgerAdvanced, Proposed, Received, TimerFired, TimerName
-from fiscotool.pbft.messages import CheckPoint, Message, NewView, PrePrepare, RecoverResponse, ViewChange
+from fiscotool.pbft.messages import CheckPoint, Commit, Message, NewView, Prepare, PrePrepare, RecoverResponse, ViewChange
+from fiscotool.pbft.quorum import leader_of, weight_of
 from fiscotool.pbft.state import ReplicaState, Slot
 from fiscotool.pbft.timers import timeout_ticks
-from fiscotool.pbft.types import NodeIndex
+from fiscotool.pbft.types import Height, NodeIndex
 
-__all__ = ["Narrator", "message_fields", "state_fields"]
+__all__ = ["Narrator", "message_fields", "state_fields", "tell_written"]
 
 _PBFT: Final = "CONSENSUS][PBFT"
 _NOT_A_SEALER: Final = 2**64 - 1
@@ -54,6 +58,17 @@ def message_fields(message: Message) -> dict[str, Any]:
     }
 
 
+def tell_written(node_log: NodeLog, block: ExecutedBlock, took_ms: int, *, is_synced: bool) -> None:
+    """A block has become durable, by consensus or by block synchronisation."""
+    number, digest, count = block.number, short_hash(block.block_hash), len(block.txs)
+    if is_synced:
+        node_log.info("BLOCK SYNC", "commitBlock", number=number, txsNum=count, hash=digest)
+    else:
+        text, per_tx_ms = "commitStableCheckPoint success", took_ms // max(1, count)
+        node_log.info(f"{_PBFT}][STORAGE][METRIC", text, index=number, hash=digest, txs=count, timeCost=took_ms, commitPerTx=per_tx_ms)
+    node_log.info("CONSENSUS][SEALER", "asyncNoteLatestBlockTimestamp", timestamp=block.header.timestamp_ms)
+
+
 class Narrator:
     """The driver's witness (`driver.Witness`)."""
 
@@ -67,6 +82,7 @@ class Narrator:
 
     def started(self, state: ReplicaState) -> None:
         """The process has loaded its ledger."""
+        self._log.info(_PBFT, "create PBFTCodec")
         self._log.info(_PBFT, "init PBFT success", **self._state(state))
         self._reset_config(state)
         self._log.info(f"{_PBFT}][METRIC", "^^^^^^^^Report", **self._state(state))
@@ -81,6 +97,7 @@ class Narrator:
         match event:
             case LedgerAdvanced():
                 self._on_advanced(before, event, after)
+                self._on_other(before, event, after)
             case Proposed():
                 self._on_proposed(event, after)
             case TimerFired(name=TimerName.VIEW) if after.to_view > before.to_view:
@@ -89,6 +106,8 @@ class Narrator:
                 self._log.info(_PBFT, "onTimeout: Proposal is executing, restart the timer", **self._state(after))
             case _:
                 self._on_other(before, event, after)
+        if isinstance(event, Received):
+            self._on_received(before, event.message, after)
         if after.view != before.view:
             self._on_view(event, after)
         if after.slots is not before.slots:
@@ -145,9 +164,42 @@ class Narrator:
             if isinstance(event, Received) and isinstance(event.message, ViewChange):
                 self._log.info(_PBFT, "tryToTriggerFastViewChange", viewToReach=after.to_view, **self._state(after))
             elif before.recovered:
-                self._log.info(_PBFT, "tryTriggerFastViewChange for the faulty leader", **self._state(after))
+                leader = leader_of(Height(before.height + 1), before.view, before.rules)
+                self._log.info(_PBFT, "tryTriggerFastViewChange for the faulty leader", leaderIndex=leader, **self._state(before))
         if isinstance(event, Received) and self._log.is_shown("trace"):
             self._log.trace(_PBFT, f"onReceivePBFTMessage {type(event.message).__name__}", **message_fields(event.message))
+
+    def _on_received(self, before: ReplicaState, message: Message, after: ReplicaState) -> None:
+        """A message that was counted, with the weight it brings its kind to."""
+        weights, has_moved = after.rules.weights, after.view != before.view
+        match message:
+            case Prepare() | Commit() | CheckPoint():
+                self._on_vote(before, message, after)
+            case ViewChange() if message not in before.view_changes and (message in after.view_changes or has_moved):
+                senders = {message.sender, *(each.sender for each in before.view_changes if each.view == message.view)}
+                shown = {"weight": weight_of(senders, weights), "maxCommittedIndex": message.index}
+                self._log.info(_PBFT, "addViewChangeReq", **message_fields(message), **shown, **self._state(after))
+            case RecoverResponse() if (message.sender, message.view) in after.recoveries or has_moved:
+                senders = {message.sender, *(sender for sender, view in before.recoveries if view == message.view)}
+                weight = weight_of(senders, weights)
+                self._log.info(_PBFT, "addRecoverReqCache", weight=weight, **message_fields(message), **self._state(before))
+            case NewView() if has_moved:
+                self._log.info(_PBFT, "handleNewViewMsg success", **message_fields(message), **self._state(before))
+
+    def _on_vote(self, before: ReplicaState, vote: Prepare | Commit | CheckPoint, after: ReplicaState) -> None:
+        position, known = vote.index - after.height - 1, vote.index - before.height - 1
+        if not 0 <= position < len(after.slots):
+            return
+        cast = _votes(after.slots[position], vote)
+        if vote not in cast or (0 <= known < len(before.slots) and vote in _votes(before.slots[known], vote)):
+            return
+        weight = weight_of((each.sender for each in cast if each.digest == vote.digest), after.rules.weights)
+        if isinstance(vote, CheckPoint):
+            shown = {"Idx": after.me, "weight": weight, "minRequiredWeight": after.quorum_weight}
+            self._log.info(_PBFT, "addCheckPointMsg", **message_fields(vote), **shown)
+        else:
+            text = "addPrepareCache" if isinstance(vote, Prepare) else "addCommitCache"
+            self._log.info(_PBFT, text, **message_fields(vote), **self._state(after), weight=weight)
 
     def _high(self, state: ReplicaState) -> int:
         return state.height + 1 + state.rules.pipeline_blocks
@@ -194,9 +246,24 @@ class Narrator:
             case Broadcast(message=ViewChange() as change):
                 self._log.info(_PBFT, "broadcastViewChangeReq", **message_fields(change), packetSize=0)
             case Broadcast(message=NewView() as new_view):
+                for again in new_view.preprepares:
+                    empty = again.proposal.is_filler
+                    self._log.info(_PBFT, "generatePrePrepareMsg", **message_fields(again), dataSize=0, emptyProposal=empty)
                 self._log.info(_PBFT, "The next leader broadcast NewView request", **message_fields(new_view), Idx=state.me)
             case Broadcast(message=PrePrepare() as proposed):
+                shown = {
+                    "index": proposed.index,
+                    "Idx": state.me,
+                    "hash": short_hash(proposed.digest),
+                    "sysProposal": proposed.proposal.is_system,
+                }
+                self._log.info(_PBFT, "++++++++++++++++ Generating seal on", **shown)
                 self._log.info(_PBFT, "broadcast pre-prepare packet", packetSize=len(proposed.proposal.data), index=proposed.index)
+            case Broadcast(message=Prepare(index=index)):
+                self._log.info(_PBFT, "broadcast prepare packet", packetSize=0, index=index)
+            case Broadcast(message=Commit(index=index, digest=digest)):
+                text = "checkAndPreCommit: broadcast commitMsg"
+                self._log.info(_PBFT, text, Idx=state.me, hash=short_hash(digest), index=index)
             case Broadcast(message=CheckPoint(index=index, digest=digest)):
                 self._log.info(_PBFT, "onProposalApplySuccess", index=index, hash=short_hash(digest))
             case Send(to=to, message=RecoverResponse() as response):
@@ -210,3 +277,10 @@ class Narrator:
                 self._log.info(_PBFT, text, idx=state.me, startIndex=first, endIndex=last, **self._state(state))
             case _:
                 pass
+
+
+def _votes(slot: Slot, vote: Prepare | Commit | CheckPoint) -> tuple[Prepare | Commit | CheckPoint, ...]:
+    """The votes of the kind of `vote` that `slot` has."""
+    if isinstance(vote, Prepare):
+        return slot.prepares
+    return slot.commits if isinstance(vote, Commit) else slot.checkpoints

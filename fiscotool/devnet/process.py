@@ -88,6 +88,7 @@ class NodeProcess:
         if self.rpc is not None:
             await self.rpc.close()
         if self.node is not None:
+            self._log.info("CONSENSUS][PBFT", "stop the PBFTEngine")
             await self.node.stop()
         self._log.close()
 

@@ -139,6 +139,7 @@ def test_a_timeout_and_a_recovery_are_told_in_the_real_nodes_words(tmp_path: Pat
         "broadcastViewChangeReq",
         "After onTimeout",
         "broadcastViewChangeReq",
+        *["addRecoverReqCache"] * 3,
         "checkAndTryToRecoverView: reachNewView",
     ]
     assert any(isinstance(effect, Broadcast) and isinstance(effect.message, ViewChange) for effect in effects)

@@ -1,8 +1,8 @@
 """Events of a node's log become trace records, the words in which a run is compared with the model.
 
 Rule 1. One `TraceMaker` a node; a STARTED event begins a new life of its process.
-Rule 2. What a line does not say is taken from the line before it of the same act, where the node always writes that one: a 3.x node
-        counts its own Prepare and its own Commit, with view and hash, right before it says that it has sent it.
+Rule 2. What a line does not say is taken from the one before it that says why: a 3.x node counts its own Prepare and its own Commit, with
+        view and hash, right before it says that it has sent it; an embedded node accepts or is prepared right before.
 Rule 3. A 2.x node writes that it has sent its Sign after what may have followed from it. Records from the execution on are held back until
         then (at most until the next height is executed), so that a life's sequence is the order in which things happened.
 
@@ -56,7 +56,13 @@ ACTS: Final[dict[Kind, Act]] = {
 }
 """Kinds that are acts of the protocol; the others are about what surrounds it."""
 
-_OWN_VOTE: Final = {Act.SEND_PREPARE: Act.RECEIVE_PREPARE, Act.SEND_COMMIT: Act.RECEIVE_COMMIT}
+_REASONS: Final = {
+    Act.RECEIVE_PREPARE: Act.SEND_PREPARE,
+    Act.ACCEPT_PROPOSAL: Act.SEND_PREPARE,
+    Act.RECEIVE_COMMIT: Act.SEND_COMMIT,
+    Act.PREPARED: Act.SEND_COMMIT,
+}
+"""What goes before a vote is sent (Rule 2); of counted votes only the own ones."""
 _HELD_MAX: Final = 256
 
 
@@ -69,7 +75,7 @@ class TraceMaker:
         self._offset_s = offset_s
         self._error_s = error_s
         self._sequence = 0
-        self._own_votes: dict[Act, TraceRecord] = {}
+        self._reasons: dict[Act, TraceRecord] = {}
         self._held: list[TraceRecord] = []
         self._held_height: int | None = None
 
@@ -88,7 +94,7 @@ class TraceMaker:
     def _record(self, event: LogEvent, act: Act) -> TraceRecord:
         if act is Act.START:
             self.life += 1
-            self._own_votes.clear()
+            self._reasons.clear()
         state = event.state
         record = TraceRecord(
             replica=self.replica,
@@ -107,12 +113,19 @@ class TraceMaker:
             head=state.head if state else None,
             error_s=self._error_s,
         )
-        if act in {Act.RECEIVE_PREPARE, Act.RECEIVE_COMMIT} and event.own is not None and event.sender == event.own:
-            self._own_votes[act] = record
-        vote = self._own_votes.get(_OWN_VOTE[act]) if act in _OWN_VOTE else None
-        if vote is not None and vote.height == record.height:
+        if act in _REASONS and (act in {Act.ACCEPT_PROPOSAL, Act.PREPARED} or event.sender == event.own):
+            self._reasons[_REASONS[act]] = record
+        reason = self._reasons.get(act)
+        if reason is not None and reason.height == record.height and record.view is None:
+            view = reason.view if reason.own_view is None else reason.own_view
             record = replace(
-                record, view=vote.view, digest=vote.digest, sender=vote.sender, own_view=vote.own_view, to_view=vote.to_view, head=vote.head
+                record,
+                view=view,
+                digest=reason.digest,
+                sender=event.own,
+                own_view=reason.own_view,
+                to_view=reason.to_view,
+                head=reason.head,
             )
         return record
 
