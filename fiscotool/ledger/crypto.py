@@ -25,7 +25,7 @@ from sha3 import keccak_256 as _keccak_256
 
 from fiscotool.ledger.errors import BadSignature, KeyFormatError
 
-__all__ = ["BadSignature", "KeyPair", "address_of", "keccak256", "recover", "verify"]
+__all__ = ["BadSignature", "KeyPair", "address_of", "is_signed_by", "keccak256", "recover", "verify"]
 
 _CONTEXT: Final = GLOBAL_CONTEXT.ctx
 _UNCOMPRESSED: Final = 2  # SECP256K1_EC_UNCOMPRESSED: the flag for a point without a compression bit.
@@ -34,6 +34,7 @@ _SIGNATURE_BYTES: Final = 65
 _PUBLIC_KEY_BYTES: Final = 64
 _RECOVERY_ID_MAX: Final = 3
 _GROUP_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_S_MAX: Final = (_GROUP_ORDER // 2).to_bytes(32, "big")
 
 _new: Final = _ffi.new
 _buffer: Final = _ffi.buffer
@@ -101,6 +102,20 @@ def verify(public_key64: bytes, hash32: bytes, signature65: bytes) -> bool:
     if not _lib.secp256k1_ecdsa_signature_parse_compact(_CONTEXT, parsed, signature65[:64]):
         return False
     return bool(_lib.secp256k1_ecdsa_verify(_CONTEXT, parsed, hash32, public_key))
+
+
+def is_signed_by(public_key64: bytes, hash32: bytes, signature65: bytes) -> bool:
+    """As `verify`, and with the right recovery id: not a bit of the signature may differ. A quarter slower. Never raises."""
+    if len(signature65) != _SIGNATURE_BYTES or len(hash32) != _HASH_BYTES or signature65[64] > _RECOVERY_ID_MAX:
+        return False
+    known = _parsed_key(public_key64)
+    if known is None or signature65[32:64] > _S_MAX:
+        return False
+    parsed = _new("secp256k1_ecdsa_recoverable_signature *")
+    if not _parse_recoverable(_CONTEXT, parsed, signature65[:64], signature65[64]):
+        return False
+    public_key = _new("secp256k1_pubkey *")
+    return bool(_recover(_CONTEXT, public_key, parsed, hash32)) and not _lib.secp256k1_ec_pubkey_cmp(_CONTEXT, public_key, known)
 
 
 class KeyPair:

@@ -7,46 +7,31 @@
 | signature     | an entry does not verify under the key of its sealer, names nobody of the list, or names one twice      |
 | quorum        | the distinct valid signers weigh less than the quorum of the block's own sealer list                    |
 | txs-root      | the root over the told transactions is not the header's                                                 |
-| transaction   | a whole transaction does not hash to its hash, or was not signed by its sender                          |
+| transaction   | a whole transaction does not hash to its hash, was not signed by its sender, or claims another block    |
 | receipts-root | the root over the told receipts is not the header's                                                     |
+| receipt       | a receipt claims another block, transaction, sender or hash than the one it is of                       |
 
 Rule 1. Signatures are verified over the recomputed hash: they prove what the block says, not what it is called.
 Rule 2. What was not told is not a fault and not verified either: roots need transactions and receipts, whole transactions their fields.
 Rule 3. The genesis block has no signatures. In 2.x its roots are zeros.
 Rule 4. stateRoot (and dbHash of 2.x) cannot be recomputed without executing the block; only the signatures vouch for them.
-Rule 5. RPC does not show the payload of Web3 transactions of 3.x: their hashes count as told (recorded; spec 3.x 2.4).
 
-Sources: spec 2.x 3.1 to 3.3; spec 3.x 3.2 to 3.4.
+Transactions and receipts: ledger.evidence_content. Sources: spec 2.x 3.1 to 3.3; spec 3.x 3.2 to 3.4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from fiscotool.ledger import rpc_json
-from fiscotool.ledger.anyheader import AnyHeader, Generation, NationalCrypto, read_any_header
-from fiscotool.ledger.crypto import address_of, recover
-from fiscotool.ledger.errors import BadSignature, LedgerFormatError
-from fiscotool.ledger.merkle import EMPTY_ROOT, merkle_root
-from fiscotool.ledger.merkle2 import merkle_root2
-from fiscotool.ledger.receipt2 import hash_receipt2, receipt2_from_rpc
-from fiscotool.ledger.receipt3 import hash_receipt, receipt_from_rpc
-from fiscotool.ledger.rpc_objects import transaction_from_rpc
+from fiscotool.ledger.anyheader import AnyHeader, NationalCrypto, read_any_header
+from fiscotool.ledger.errors import LedgerFormatError
+from fiscotool.ledger.evidence_content import Fault, receipt_faults, short, transaction_faults
 from fiscotool.ledger.signatures import quorum_weight, weight_of
-from fiscotool.ledger.tx2 import sender_of2, transaction2_from_rpc, transaction_hash2
-from fiscotool.ledger.tx3 import hash_transaction_data
 
-_DIGITS: Final = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that does not agree. `kind` is a word of the table above."""
-
-    kind: str
-    text: str
+__all__ = ["Examined", "Fault", "examine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +80,7 @@ def examine(
         return Examined(None, (Fault("malformed", f"the block cannot be read: {problem.message}"),))
     faults: list[Fault] = []
     if not seen.is_hash_right:
-        faults.append(Fault("hash", f"its fields hash to {_short(seen.block_hash)}, it is told as {_short(seen.told_hash)}"))
+        faults.append(Fault("hash", f"its fields hash to {short(seen.block_hash)}, it is told as {short(seen.told_hash)}"))
     signature_count = 0
     if seen.number:
         signature_count = len(seen.header.signatures)
@@ -105,18 +90,14 @@ def examine(
     if known_roots:
         try:
             if "transactions" in told:
-                tx_count, found = _transaction_faults(seen, rpc_json.array(told, "transactions"))
+                tx_count, found = transaction_faults(seen, rpc_json.array(told, "transactions"))
                 faults += found
             if receipts is not None and (seen.number or receipts):
-                faults += _receipt_faults(seen, receipts)
+                faults += receipt_faults(seen, rpc_json.array(told, "transactions"), receipts)
                 receipts_verified = True
         except LedgerFormatError as problem:
             faults.append(Fault("malformed", f"its content cannot be read: {problem.message}"))
     return Examined(seen, tuple(faults), signature_count, tx_count, receipts_verified)
-
-
-def _short(digest: bytes) -> str:
-    return f"0x{digest.hex()[:_DIGITS]}…"
 
 
 def _signature_faults(seen: AnyHeader, sealers_before: tuple[bytes, ...], weights_before: tuple[int, ...]) -> list[Fault]:
@@ -139,73 +120,3 @@ def _signature_faults(seen: AnyHeader, sealers_before: tuple[bytes, ...], weight
     if weight < quorum:
         faults.append(Fault("quorum", f"valid signatures weigh {weight}, a quorum of its {len(sealers)} sealers weighs {quorum}"))
     return faults
-
-
-# Transactions
-
-
-def _transaction_faults(seen: AnyHeader, listed: Sequence[Any]) -> tuple[int, list[Fault]]:
-    is_two = seen.generation is Generation.FISCO2
-    faults: list[Fault] = []
-    hashes: list[bytes] = []
-    for place, item in enumerate(listed):
-        if not isinstance(item, dict):
-            hashes.append(rpc_json.hex_bytes(item, "transactions"))
-            continue
-        hashes.append(rpc_json.data(item, "hash"))
-        try:
-            problem = _transaction_fault2(item) if is_two else _transaction_fault3(item)
-        except BadSignature as bad:
-            problem = f"is not signed: {bad.message}"
-        if problem:
-            faults.append(Fault("transaction", f"transaction {place} ({_short(hashes[-1])}) {problem}"))
-    root = _root_over(seen, hashes)
-    if root != seen.header.txs_root:
-        faults.append(
-            Fault(
-                "txs-root", f"its {len(hashes)} transactions have the root {_short(root)}, the header says {_short(seen.header.txs_root)}"
-            )
-        )
-    return len(hashes), faults
-
-
-def _root_over(seen: AnyHeader, hashes: Sequence[bytes]) -> bytes:
-    if seen.generation is Generation.FISCO3:
-        return merkle_root(hashes) if hashes or seen.header.txs_root else b""
-    return merkle_root2(hashes) if seen.number else EMPTY_ROOT
-
-
-def _transaction_fault2(item: Mapping[str, Any]) -> str:
-    tx = transaction2_from_rpc(dict(item))
-    if (computed := transaction_hash2(tx)) != rpc_json.data(dict(item), "hash"):
-        return f"has fields that hash to {_short(computed)}"
-    if sender_of2(tx) != rpc_json.data(dict(item), "from"):
-        return f"was signed by 0x{sender_of2(tx).hex()}, not by its sender {item['from']}"
-    return ""
-
-
-def _transaction_fault3(item: dict[str, Any]) -> str:
-    if item.get("version") == 0 and "gasLimit" in item:
-        return ""  # Rule 5.
-    tx = transaction_from_rpc(item)
-    computed = hash_transaction_data(tx.data)
-    if computed != tx.data_hash:
-        return f"has fields that hash to {_short(computed)}"
-    signer = address_of(recover(computed, tx.signature))
-    if signer != tx.sender:
-        return f"was signed by 0x{signer.hex()}, not by its sender 0x{tx.sender.hex()}"
-    return ""
-
-
-# Receipts
-
-
-def _receipt_faults(seen: AnyHeader, receipts: Sequence[dict[str, Any]]) -> list[Fault]:
-    if seen.generation is Generation.FISCO2:
-        root = merkle_root2([hash_receipt2(receipt2_from_rpc(receipt)) for receipt in receipts])
-    else:
-        root = merkle_root([hash_receipt(receipt_from_rpc(receipt)) for receipt in receipts])
-    if root == seen.header.receipts_root:
-        return []
-    told = _short(seen.header.receipts_root)
-    return [Fault("receipts-root", f"its {len(receipts)} receipts have the root {_short(root)}, the header says {told}")]

@@ -15,6 +15,7 @@ Sources: spec 2.x 3.3; libethcore/BlockHeader.cpp `streamRLPFields`. Every recor
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from fiscotool.ledger import rpc_json
@@ -26,10 +27,11 @@ _FIELD_COUNT: Final = 13
 _HASH_BYTES: Final = 32
 _BLOOM_BYTES: Final = 256
 _ID_BYTES: Final = 64
-_HASH_HEAD, _BLOOM_HEAD, _ID_HEAD = b"\xa0", b"\xb9\x01\x00", b"\xb8\x40"  # RLP heads of strings of these lengths
-_TOLD_HASH_CHARS: Final = 66
+_HASH_HEAD, _BLOOM_HEAD = b"\xa0", b"\xb9\x01\x00"  # RLP heads of strings of these lengths
+_USUAL_BYTES: Final = (*[_HASH_BYTES] * 5, _BLOOM_BYTES)
 _U256_BITS: Final = 256
 _ROOTS: Final = ("parentHash", "stateRoot", "transactionsRoot", "receiptsRoot", "dbHash")
+_TOLD_CHARS: Final = [0, *[2 * _HASH_BYTES] * len(_ROOTS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +86,20 @@ def header2_items(header: BlockHeader2) -> list[Item]:
     ]
 
 
+@lru_cache(maxsize=256)
+def _ids_item(sealer_list: tuple[bytes, ...]) -> bytes | None:
+    """The list of node ids as RLP; None where it is not as usual."""
+    return encode(list(sealer_list)) if {*map(len, sealer_list)} == {_ID_BYTES} else None
+
+
 def encode_header2(header: BlockHeader2) -> bytes:
     """The RLP bytes the hash is made of."""
     roots = header.parent_hash, header.state_root, header.txs_root, header.receipts_root, header.db_hash
-    if {*map(len, roots)} != {_HASH_BYTES} or len(header.logs_bloom) != _BLOOM_BYTES or {*map(len, header.sealer_list)} != {_ID_BYTES}:
+    ids = _ids_item(header.sealer_list)
+    if ids is None or (*map(len, roots), len(header.logs_bloom)) != _USUAL_BYTES:
         return encode(header2_items(header))
     # The fields of every real header have these lengths, so their RLP heads are known: a third of the time.
     numbers = header.number, header.gas_limit, header.gas_used, header.timestamp_ms
-    ids = _ID_HEAD + _ID_HEAD.join(header.sealer_list)
     body = b"".join(
         (
             _HASH_HEAD,
@@ -101,7 +109,6 @@ def encode_header2(header: BlockHeader2) -> bytes:
             *[encode(integer_item(number)) for number in numbers],
             encode(list(header.extra_data)) if header.extra_data else b"\xc0",
             encode(integer_item(header.sealer)),
-            list_head(len(ids)),
             ids,
         )
     )
@@ -150,19 +157,13 @@ def header2_from_rpc(obj: dict[str, Any]) -> BlockHeader2:
 
 def _usual_from_rpc(obj: dict[str, Any]) -> BlockHeader2:
     """The same in a third of the time for an object as real nodes tell it: any doubt raises ValueError or whatever Python raises."""
-    told = [obj[name] for name in _ROOTS]
-    hashes = bytes.fromhex("".join([text[2:] for text in told]))
-    bloom = bytes.fromhex(obj["logsBloom"][2:])
-    ids = [bytes.fromhex(text) for text in obj["sealerList"]]
+    # Every root ends where the next one's 0x begins.
+    told = "".join([obj[name] for name in _ROOTS]).split("0x")
+    hashes = bytes.fromhex("".join(told))
+    bloom = bytes.fromhex(obj["logsBloom"].removeprefix("0x"))
+    ids = rpc_json.node_ids(obj, "sealerList")
     number = obj["number"]
-    sizes = (
-        {*map(len, told)},
-        len(hashes),
-        len(bloom),
-        {*map(len, ids)} <= {_ID_BYTES},
-        {text[:2] for text in told} | {obj["logsBloom"][:2]},
-    )
-    if sizes != ({_TOLD_HASH_CHARS}, len(_ROOTS) * _HASH_BYTES, _BLOOM_BYTES, True, {"0x"}):
+    if [*map(len, told)] != _TOLD_CHARS or len(hashes) != len(_ROOTS) * _HASH_BYTES or len(bloom) != _BLOOM_BYTES:
         raise ValueError("unusual lengths")
     quantity = rpc_json.as_quantity
     return BlockHeader2(
@@ -178,7 +179,7 @@ def _usual_from_rpc(obj: dict[str, Any]) -> BlockHeader2:
         quantity(obj["timestamp"], "timestamp", 63),
         tuple([rpc_json.hex_bytes(item, "extraData") for item in obj["extraData"]]),
         quantity(obj["sealer"], "sealer"),
-        tuple(ids),
+        ids,
         tuple([(quantity(one["index"], "index"), rpc_json.hex_bytes(one["signature"], "signature")) for one in obj["signatureList"]]),
     )
 
@@ -198,7 +199,7 @@ def _unusual_from_rpc(obj: dict[str, Any]) -> BlockHeader2:
         timestamp_ms=rpc_json.quantity(obj, "timestamp", 63),
         extra_data=tuple(rpc_json.hex_bytes(item, "extraData") for item in rpc_json.array(obj, "extraData")),
         sealer=rpc_json.quantity(obj, "sealer", _U256_BITS),
-        sealer_list=tuple(rpc_json.hex_bytes(item, "sealerList") for item in rpc_json.array(obj, "sealerList")),
+        sealer_list=rpc_json.node_ids(obj, "sealerList"),
         signatures=tuple((rpc_json.quantity(one, "index"), rpc_json.data(one, "signature")) for one in signatures),
     )
 

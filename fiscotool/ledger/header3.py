@@ -153,7 +153,7 @@ def header_from_rpc(obj: dict[str, Any]) -> BlockHeader:
         gas_used=rpc_json.text(obj, "gasUsed"),
         timestamp_ms=rpc_json.integer(obj, "timestamp"),
         sealer=rpc_json.integer(obj, "sealer"),
-        sealer_list=tuple(rpc_json.hex_bytes(item, "sealerList") for item in rpc_json.array(obj, "sealerList")),
+        sealer_list=rpc_json.node_ids(obj, "sealerList"),
         extra_data=rpc_json.data(obj, "extraData"),
         weights=tuple(rpc_json.as_integer(item, "consensusWeights") for item in rpc_json.array(obj, "consensusWeights")),
         signatures=tuple((rpc_json.integer(one, "sealerIndex"), rpc_json.data(one, "signature")) for one in signatures),

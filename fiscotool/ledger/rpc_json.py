@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 from fiscotool.ledger.errors import LedgerFormatError
@@ -84,6 +85,20 @@ def array(obj: dict[str, Any], name: str) -> list[Any]:
     if type(value) is not list:
         raise LedgerFormatError(f"{name!r} is {type(value).__name__}, not a list")
     return value
+
+
+@lru_cache(maxsize=256)
+def _bytes_of_texts(texts: tuple[str, ...], name: str) -> tuple[bytes, ...]:
+    return tuple(hex_bytes(text, name) for text in texts)
+
+
+def node_ids(obj: dict[str, Any], name: str) -> tuple[bytes, ...]:
+    """Member `name`, a list of hex texts, as bytes. Block after block has the same sealers: they are read once."""
+    texts = tuple(array(obj, name))
+    try:
+        return _bytes_of_texts(texts, name)
+    except TypeError:
+        return tuple(hex_bytes(text, name) for text in texts)
 
 
 def objects(obj: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -12,9 +12,9 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Final, Protocol
 
-from fiscotool.ledger.crypto import verify
+from fiscotool.ledger.crypto import is_signed_by
 
-_verify_once: Final = lru_cache(maxsize=1024)(verify)
+_verify_once: Final = lru_cache(maxsize=1024)(is_signed_by)
 """Several nodes tell one block with mostly the same signatures: each is verified once, if they are looked at one after another."""
 
 
