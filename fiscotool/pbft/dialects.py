@@ -2,6 +2,7 @@
 
     fisco3    PBFT of FISCO BCOS 3.x: the modules of this room itself
     fisco2    PBFT of FISCO BCOS 2.x: `pbft.fisco2`
+    classic   PBFT as published (OSDI'99, with signatures): `pbft.classic`
 
 A driver takes everything it calls from a `Dialect`, so one simulator, one embedded node and one checker serve them all. States of
 different dialects are different types; what they have in common is `CommonState`.
@@ -16,6 +17,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from fiscotool.pbft import properties, stalls, state, step, timers
+from fiscotool.pbft.classic import properties as properties_classic
+from fiscotool.pbft.classic import state as state_classic
+from fiscotool.pbft.classic import step as step_classic
+from fiscotool.pbft.classic import timers as timers_classic
 from fiscotool.pbft.effects import Effect
 from fiscotool.pbft.events import Event
 from fiscotool.pbft.fisco2 import properties as properties2
@@ -118,5 +123,19 @@ FISCO2: Final = Dialect(
     known_stall=stalls.known_stall_of_fisco2,
 )
 
-DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (FISCO3, FISCO2)}
+CLASSIC: Final = Dialect(
+    name="classic",
+    title="PBFT as published (OSDI'99, with signatures)",
+    step=step_classic.step,
+    initial_state=state_classic.initial_state,
+    status=state_classic.status,
+    new_history=properties_classic.History,
+    timeout_ticks=timers_classic.timeout_ticks,
+    change_cycle_max=timers_classic.CHANGE_CYCLE_MAX,
+    views_to_live=lambda n: faulty_weight_max(n) + 4,
+    known_stall=stalls.no_known_stall,
+    retained_blocks=state_classic.LOG_BLOCKS,
+)
+
+DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (FISCO3, FISCO2, CLASSIC)}
 """By name, as on the command line (`--dialect`)."""

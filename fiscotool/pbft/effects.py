@@ -1,6 +1,7 @@
 """What a replica wants done, as an ordered tuple of values.
 
-Rule 1. Order is meaning: what follows a `Persist` in one step, and every effect of later steps, happens only once it is durable.
+Rule 1. Order is meaning: what follows a `Persist` or `Remember` in one step, and every effect of later steps, happens only once it
+        is durable.
 Rule 2. `Broadcast` goes to all other sealers and, signed, back to this replica as `events.Received`.
 Rule 3. Every `VerifyProposal`, `BuildFillers` and `Execute` is answered by exactly one event, sooner or later; `CommitBlock`
         by `LedgerAdvanced` (or never, when block synchronisation overtakes it).
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from fiscotool.pbft.events import TimerName
-from fiscotool.pbft.messages import Message, PreparedCertificate, Proposal
+from fiscotool.pbft.messages import CheckPoint, Message, PreparedCertificate, Proposal
 from fiscotool.pbft.types import Digest, Height, NodeIndex, Ticks, View
 
 
@@ -41,6 +42,25 @@ class ExecutedRecord:
 
     proposal: Proposal
     block_hash: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class StandRecord:
+    """Where a replica of `classic` stands: it votes in no view before `view`, and in `view` only when it `is_changing` no more.
+
+    `stable` proves its last stable checkpoint (a quorum of checkpoints, empty for genesis). One a replica, the latest wins.
+    """
+
+    view: View
+    is_changing: bool
+    stable: tuple[CheckPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Like `Persist`, for the record of `classic`."""
+
+    record: StandRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +224,7 @@ class Reject:
 
 Effect = (
     Persist
+    | Remember
     | Broadcast
     | Send
     | VerifyProposal

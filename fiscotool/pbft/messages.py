@@ -50,13 +50,17 @@ class PreparedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class PrePrepare:
-    """0x0: the leader of (index, view) proposes a block. Inside a NewView it re-proposes one and comes from its sender."""
+    """0x0: the leader of (index, view) proposes a block. Inside a NewView it re-proposes one and comes from its sender.
+
+    `signature` is of classic, where the leader sends no Prepare and its pre-prepare is its vote; empty elsewhere.
+    """
 
     view: View
     index: Height
     digest: Digest
     sender: NodeIndex
     proposal: Proposal
+    signature: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class ViewChange:
     """0x3: `sender` asks for `view`; its ledger ends at `index` with block hash `digest`; it prepared `prepared` above that.
 
     `envelope` is the signed wire form, opaque here, so that a new leader can nest the message unchanged in its NewView.
+    In classic `index` is the last stable checkpoint, and `stable` the checkpoints of a quorum that prove it.
     """
 
     view: View
@@ -108,6 +113,7 @@ class ViewChange:
     sender: NodeIndex
     prepared: tuple[PreparedCertificate, ...] = ()
     envelope: bytes = field(default=b"", repr=False, compare=False)
+    stable: tuple[CheckPoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from fiscotool.pbft import checkpoint, normal, sealing, timers
 from fiscotool.pbft.effects import Effect, Reject, RejectReason, ReleaseTransactions, SealRange, Send, VerifyProposal
 from fiscotool.pbft.messages import (
     NewView,
-    PreparedCertificate,
     PreparedProposalRequest,
     PreparedProposalResponse,
     PrePrepare,
@@ -27,28 +26,11 @@ from fiscotool.pbft.messages import (
     ViewChange,
 )
 from fiscotool.pbft.quorum import leader_of, weight_of, weight_with_repeats
+from fiscotool.pbft.reproposal import follows, reproposals_of
 from fiscotool.pbft.rules import Quirk
 from fiscotool.pbft.state import NO_VIEW, ReplicaState, Slot, find_slot, is_proven, is_quorum, put_slot, slot_at, window_blocks
 from fiscotool.pbft.types import Digest, Height, NodeIndex, View
 from fiscotool.pbft.voting import accept, conflict
-
-Reproposals = dict[Height, tuple[PreparedCertificate, NodeIndex] | None]
-"""For each height that must be proposed again, in order: certificate and who reported it, or None for an empty block."""
-
-
-def reproposals_of(view_changes: tuple[ViewChange, ...]) -> Reproposals:
-    """What follows from these view changes (rule 2). Equal views with different digests need more than f faulty weight."""
-    assert view_changes
-    first = max(vc.index for vc in view_changes) + 1
-    best: dict[Height, tuple[PreparedCertificate, NodeIndex]] = {}
-    for vc in view_changes:
-        for cert in vc.prepared:
-            index = cert.proposal.index
-            known = best.get(index)
-            if index >= first and (known is None or _rank(cert) > _rank(known[0])):
-                best[index] = (cert, vc.sender)
-    last = max(best, default=first - 1)
-    return {Height(index): best.get(Height(index)) for index in range(first, last + 1)}
 
 
 def refuse_view_change(state: ReplicaState, vc: ViewChange) -> RejectReason | None:
@@ -100,7 +82,7 @@ def refuse_new_view(state: ReplicaState, message: NewView) -> RejectReason | Non
         return RejectReason.BEHIND
     if leader_of(Height(message.index + 1), message.view, state.rules) != message.sender:
         return RejectReason.NOT_THE_LEADER
-    return None if _follows(message) else RejectReason.WRONG_REPROPOSALS
+    return None if follows(message) else RejectReason.WRONG_REPROPOSALS
 
 
 def compose(state: ReplicaState, view_changes: tuple[ViewChange, ...], fillers: dict[Height, Proposal]) -> tuple[PrePrepare, ...]:
@@ -174,28 +156,6 @@ def on_prepared_response(state: ReplicaState, message: PreparedProposalResponse,
     complete = PrePrepare(waiting.view, waiting.index, waiting.digest, waiting.sender, cert.proposal)
     out.append(VerifyProposal(cert.proposal, message.sender, is_certified=True))
     return put_slot(state, slot._replace(checking=complete))
-
-
-def _rank(cert: PreparedCertificate) -> tuple[View, bytes]:
-    """Later views win; the digest only makes the choice the same everywhere."""
-    return cert.view, cert.proposal.digest
-
-
-def _follows(message: NewView) -> bool:
-    """Whether the proposals are those that follow from the view changes, and every filler is said to be one."""
-    wanted = reproposals_of(message.view_changes)
-    if [entry.index for entry in message.preprepares] != list(wanted):
-        return False
-    for entry in message.preprepares:
-        found = wanted[entry.index]
-        if entry.view != message.view or entry.proposal.index != entry.index or entry.proposal.digest != entry.digest:
-            return False
-        if found is None and not (entry.proposal.is_filler and entry.proposal.data):
-            return False
-        if found is not None and found[0].proposal.digest != entry.digest:
-            return False
-    assert len(message.preprepares) == len(wanted)
-    return True
 
 
 def _forget(slot: Slot, view: View, kept_digests: set[Digest], out: list[Effect]) -> Slot:

@@ -40,3 +40,9 @@ def known_stall_of_fisco2(states: Sequence[Any]) -> str | None:
     locks = [state2.lock_at_next(state) for state in known]
     digests = {lock.proposal.digest for lock in locks if lock is not None}
     return "two-locks" if len(digests) > 1 else None
+
+
+def no_known_stall(states: Sequence[Any]) -> str | None:
+    """For a protocol that promises to go on: every standstill is wrong."""
+    assert states is not None
+    return None

@@ -23,6 +23,7 @@ from fiscotool.pbft.effects import AgreedIndex, Broadcast, BuildFillers, Effect,
 from fiscotool.pbft.events import FillersBuilt
 from fiscotool.pbft.messages import NewView, PreparedCertificate, Proposal, RecoverResponse, ViewChange
 from fiscotool.pbft.quorum import leader_of
+from fiscotool.pbft.reproposal import reproposals_of
 from fiscotool.pbft.state import ReplicaState, Slot
 from fiscotool.pbft.types import Height, NodeIndex, View
 
@@ -93,7 +94,7 @@ def try_new_view(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     view_changes = _usable(state)
     if not view_changes:
         return state
-    gaps = tuple(index for index, found in newview.reproposals_of(view_changes).items() if found is None)
+    gaps = tuple(index for index, found in reproposals_of(view_changes).items() if found is None)
     if not gaps:
         return _issue(state, view_changes, {}, out)
     if state.fillers_asked == (state.to_view, gaps):
@@ -111,7 +112,7 @@ def on_fillers(state: ReplicaState, event: FillersBuilt, out: list[Effect]) -> R
     view_changes = _usable(state)
     if not view_changes:
         return state
-    gaps = [index for index, found in newview.reproposals_of(view_changes).items() if found is None]
+    gaps = [index for index, found in reproposals_of(view_changes).items() if found is None]
     if any(index not in fillers for index in gaps):
         return state
     assert len(gaps) <= len(fillers)

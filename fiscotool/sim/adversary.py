@@ -88,7 +88,7 @@ class Equivocate(Honest):
             twin = chain.make_proposal(message.index, replica.index, txs, salt="twin")
             self._twins[message.digest] = twin.digest
             self._twins[chain.execute(message.proposal, replica.head_hash)] = chain.execute(twin, replica.head_hash)
-            other: Message = replace(message, digest=twin.digest, proposal=twin)
+            other: Message = chain.sign(replace(message, digest=twin.digest, proposal=twin), replica.rules)
         elif isinstance(message, Prepare | Commit) and message.digest in self._twins:
             other = chain.sign(replace(message, digest=self._twins[message.digest]), replica.rules)
         else:

@@ -20,6 +20,7 @@ from fiscotool.pbft.messages import (
     Prepare,
     PreparedCertificate,
     PreparedProposalResponse,
+    PrePrepare,
     Proposal,
     ViewChange,
 )
@@ -91,7 +92,19 @@ def sign(message: Message, rules: Rules) -> Message:
         return replace(message, signature=proof_signature(rules, message.sender, message.view, message.index, message.digest))
     if isinstance(message, CheckPoint | Commit):
         return replace(message, signature=_seal(message.sender, message.digest))
+    if isinstance(message, PrePrepare):
+        return _sign_proposal(message, rules)
+    if isinstance(message, NewView):
+        entries = message.preprepares
+        return replace(
+            message, preprepares=tuple(_sign_proposal(each, rules) if each.sender == message.sender else each for each in entries)
+        )
     return message
+
+
+def _sign_proposal(message: PrePrepare, rules: Rules) -> PrePrepare:
+    """A pre-prepare counts as its leader's Prepare in classic, so it signs the same."""
+    return replace(message, signature=proof_signature(rules, message.sender, message.view, message.index, message.digest))
 
 
 def _is_certificate_authentic(cert: PreparedCertificate, rules: Rules) -> bool:
@@ -107,10 +120,12 @@ def is_authentic(message: Message, rules: Rules) -> bool:
     match message:
         case Prepare() | CheckPoint() | Commit():
             return message == sign(message, rules) and message.signature == getattr(sign(message, rules), "signature", b"")
-        case ViewChange(prepared=prepared):
-            return all(_is_certificate_authentic(cert, rules) for cert in prepared)
-        case NewView(view_changes=view_changes):
-            return all(is_authentic(vc, rules) for vc in view_changes)
+        case PrePrepare(signature=signature):
+            return not signature or signature == proof_signature(rules, message.sender, message.view, message.index, message.digest)
+        case ViewChange(prepared=prepared, stable=stable):
+            return all(_is_certificate_authentic(cert, rules) for cert in prepared) and all(is_authentic(each, rules) for each in stable)
+        case NewView(view_changes=view_changes, preprepares=entries):
+            return all(is_authentic(vc, rules) for vc in view_changes) and all(is_authentic(entry, rules) for entry in entries)
         case PreparedProposalResponse(certificate=cert):
             return cert is None or _is_certificate_authentic(cert, rules)
         case _:

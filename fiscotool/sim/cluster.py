@@ -35,6 +35,9 @@ from fiscotool.sim.world import Pace
 CONNECT_TICKS: Final = 100
 """How long after its process starts a replica's network is up; what it sends before is lost (spec 1.14)."""
 
+STEPS_MAX: Final = 3_000_000
+"""Steps after which a run is called a storm: messages that beget messages without end would keep it from finishing."""
+
 HONEST: Final = Honest()
 """What a correct replica does with its messages: sends them. A test may put a lossy wire in `Cluster.honest`."""
 
@@ -74,6 +77,7 @@ class Cluster:
         self.log = log
         self.message_counts: dict[str, int] = {}
         self.step_count = 0
+        self.steps_max = STEPS_MAX
         self.effects_until_crash: dict[int, int] = {}
         self._names = [f"node{i}" for i in range(len(self.replicas))]
         self._times: list[int] = []
@@ -101,6 +105,10 @@ class Cluster:
             return True
         times = self._times
         while times and times[0] <= end:
+            if self.step_count > self.steps_max:
+                self.violations.append(Violation("storm", "", Height(max(self.heights)), f"{self.step_count} steps until tick {self.now}"))
+                self._times, self._jobs = [], {}
+                break
             self.now = times[0]
             jobs = self._jobs[self.now]
             while jobs:
@@ -238,6 +246,8 @@ class Cluster:
                 replica.votes[record.index] = record
             else:
                 replica.executed[record.proposal.index] = record
+        elif isinstance(effect, do.Remember):
+            replica.stand = effect.record
         else:
             workplace.apply(self, replica, effect)
 

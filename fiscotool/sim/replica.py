@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fiscotool.pbft.dialects import FISCO3, Dialect
-from fiscotool.pbft.effects import ExecutedRecord, VoteRecord
+from fiscotool.pbft.effects import ExecutedRecord, StandRecord, VoteRecord
 from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.types import Digest, Height, NodeIndex
@@ -41,6 +41,7 @@ class Replica:
     ledger: list[Block] = field(default_factory=list)
     votes: dict[Height, VoteRecord] = field(default_factory=dict)
     executed: dict[Height, ExecutedRecord] = field(default_factory=dict)
+    stand: StandRecord | None = None
     state: Any = None
     life: int = 0
     connects_at: int = 0
@@ -83,6 +84,7 @@ class Replica:
     def boot(self) -> None:
         """Start a life from what is durable."""
         self.life += 1
+        more = {} if self.stand is None else {"stand": self.stand}
         self.state = self.dialect.initial_state(
             rules=self.rules,
             me=self.me,
@@ -90,6 +92,7 @@ class Replica:
             block_hash=self.head_hash,
             votes=tuple(self.votes.values()),
             executed=tuple(self.executed.values()),
+            **more,
         )
 
     def crash(self) -> None:

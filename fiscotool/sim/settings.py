@@ -166,6 +166,8 @@ def problems_of(settings: Settings) -> str | None:
     for index, name in settings.byzantine:
         if not 0 <= index < n or name not in STRATEGIES:
             return f"no Byzantine replica {index}:{name}; indexes go to {n - 1}, strategies are {', '.join(STRATEGIES)}"
+    if settings.dialect == "classic" and settings.weight_changes:
+        return "the members of classic PBFT never change"
     if settings.ticks < 1 or settings.action_ticks < 1:
         return "the run lasts at least one tick"
     return None

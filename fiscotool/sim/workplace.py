@@ -102,6 +102,8 @@ def _execute(world: World, replica: Replica, proposal: Proposal) -> None:
 
 
 def _commit(world: World, replica: Replica, effect: do.CommitBlock) -> None:
+    if effect.index <= replica.height:
+        return  # Block synchronisation was quicker; its LedgerAdvanced is on the way.
     agreed = replica.works[effect.digest]
     signers = tuple(signer for signer, _ in effect.signatures)
     rules = chain.rules_after(replica.rules, chain.transactions_of(agreed))

@@ -98,11 +98,17 @@ class DialectHand:
 
 
 def started(
-    dialect: Dialect, *, me: int | None = 0, quirks: frozenset[Quirk] = frozenset(), weights: tuple[int, ...] = (1, 1, 1, 1), **more: Any
+    dialect: Dialect,
+    *,
+    me: int | None = 0,
+    height: int = 10,
+    quirks: frozenset[Quirk] = frozenset(),
+    weights: tuple[int, ...] = (1, 1, 1, 1),
+    **more: Any,
 ) -> DialectHand:
-    """A replica whose process has just started, ledger at 10."""
+    """A replica whose process has just started."""
     index = None if me is None else NodeIndex(me)
     rules = Rules(weights, quirks=quirks)
-    hand = DialectHand(dialect, dialect.initial_state(rules=rules, me=index, height=Height(10), block_hash=d("head"), **more))
+    hand = DialectHand(dialect, dialect.initial_state(rules=rules, me=index, height=Height(height), block_hash=d("head"), **more))
     hand.give(Started())
     return hand

@@ -23,6 +23,7 @@ from fiscotool.pbft import (
     properties,
     quorum,
     recovery,
+    reproposal,
     sealing,
     state,
     timers,
@@ -77,7 +78,8 @@ class Stutter(Honest):
         sent: Sent = [(to, message) for to in others(replica)]
         if isinstance(message, PrePrepare):
             twin = chain.make_proposal(message.index, replica.index, chain.transactions_of(message.proposal), salt="twin")
-            sent += [(to, replace(message, digest=twin.digest, proposal=twin)) for to in others(replica)]
+            other = chain.sign(replace(message, digest=twin.digest, proposal=twin), replica.rules)
+            sent += [(to, other) for to in others(replica)]
         return sent
 
 
@@ -285,19 +287,19 @@ def _forget_votes(patch: Patch) -> None:
 
 
 def _ignore_certificates(patch: Patch) -> None:
-    patch(newview.reproposals_of, lambda _view_changes: {})
+    patch(reproposal.reproposals_of, lambda _view_changes: {})
 
 
 def _lowest_view_wins(patch: Patch) -> None:
-    patch(newview._rank, lambda cert: (-cert.view, cert.proposal.digest))
+    patch(reproposal._rank, lambda cert: (-cert.view, cert.proposal.digest))
 
 
 def _unverified_new_view(patch: Patch) -> None:
-    patch(newview._follows, lambda _message: True)
+    patch(reproposal.follows, lambda _message: True)
 
 
 def _skip_gaps(patch: Patch) -> None:
-    real = newview.reproposals_of
+    real = reproposal.reproposals_of
     patch(real, lambda view_changes: {index: found for index, found in real(view_changes).items() if found is not None})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,10 +17,9 @@ from fiscotool.pbft.rules import Quirk, Rules
 from fiscotool.pbft.types import Height, NodeIndex, Ticks, View
 from fiscotool.sim import chain
 from fiscotool.sim.cluster import Cluster
-from fiscotool.sim.run import Outcome, simulate
-from fiscotool.sim.settings import draw_settings
 from tests.paper.test_fisco2 import enter_view, execute, proposal, sign, view_change
 from tests.pbft.dialect_hand import result_of, started
+from tests.pbft.dialect_mutants import CRASHES, Mutant, catch, find_nothing
 from tests.pbft.hand import d
 
 NONE: frozenset[Quirk] = frozenset()
@@ -82,18 +81,6 @@ def test_the_hole_is_there_with_the_quirk_and_only_then(happens: Callable[[froze
 
 
 # Planted bugs
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One function of the dialect replaced, and the worlds in which that shows."""
-
-    name: str
-    shows: str
-    places: tuple[tuple[Any, str], ...]
-    make: Callable[[Any], Any]
-    fixed: dict[str, Any]
-    seeds: range = range(12)
 
 
 def weak_quorum(_original: Any) -> Any:
@@ -182,8 +169,6 @@ def signed_empty(original: Any) -> Any:
     return on_preprepare
 
 
-CRASHES = {"crashes": True, "partitions": True, "byzantine": (), "dead": (), "node_count": 4, "action_ticks": 300}
-
 MUTANTS = [
     Mutant("q-1 decides (M1, M2)", "certificate", ((signing, "is_quorum"), (viewchange, "is_quorum")), weak_quorum, CRASHES),
     Mutant("a view is entered by q-1 (M19)", "view", ((viewchange, "is_quorum"),), weak_quorum, CRASHES),
@@ -201,27 +186,11 @@ MUTANTS = [
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_caught(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in mutant.places:
-        monkeypatch.setattr(module, name, mutant.make(getattr(module, name)))
-    shown: set[str] = set()
-    for seed in mutant.seeds:
-        shown |= set(run(seed, mutant).rules_broken)
-        if mutant.shows in shown:
-            return
-    pytest.fail(f"nothing noticed: {mutant.name}; shown {sorted(shown)}")
-
-
-def run(seed: int, mutant: Mutant) -> Outcome:
-    """One world of the mutant; the core's own assertions count as noticing nothing, the properties must."""
-    return simulate(draw_settings(seed, dialect="fisco2", ticks=15_000, **mutant.fixed))
+    catch("fisco2", mutant, monkeypatch)
 
 
 def test_the_same_worlds_find_nothing_wrong_with_the_real_core() -> None:
-    worlds = {tuple(sorted(mutant.fixed.items())): mutant for mutant in MUTANTS}
-    for mutant in worlds.values():
-        for seed in range(6):
-            outcome = run(seed, mutant)
-            assert outcome.is_good, (mutant.name, seed, outcome.rules_broken, outcome.stuck)
+    find_nothing("fisco2", MUTANTS)
 
 
 @pytest.mark.parametrize("is_fourth_dead", [True, False])

@@ -13,6 +13,8 @@ from click.testing import CliRunner
 
 from fiscotool.cli.main import cli
 from fiscotool.pbft.dialects import DIALECTS
+from fiscotool.pbft.rules import Rules
+from fiscotool.sim.cluster import Cluster
 from fiscotool.sim.run import simulate
 from fiscotool.sim.schedule import KINDS, Action, parse_action, plan
 from fiscotool.sim.settings import STRATEGIES, draw_settings, problems_of
@@ -20,6 +22,8 @@ from fiscotool.sim.shrink import shrink
 from tests.support.shared import ROOT
 
 SCRIPT = """
+from fiscotool.pbft.rules import Rules
+from fiscotool.sim.cluster import Cluster
 from fiscotool.sim.run import simulate
 from fiscotool.sim.settings import draw_settings
 print([simulate(draw_settings(seed, dialect="{dialect}")).log_sha256 for seed in range(4)])
@@ -110,6 +114,17 @@ def test_any_other_standstill_is_wrong() -> None:
     """Two silent replicas of four: nobody is at fault for a hole of the protocol."""
     outcome = simulate(draw_settings(5, node_count=4, byzantine=((0, "silent"), (1, "silent")), dead=(), ticks=2_000))
     assert outcome.rules_broken == ("liveness",)
+
+
+def test_a_storm_of_messages_ends_the_run_and_is_wrong() -> None:
+    cluster = Cluster(Rules((1, 1, 1, 1)), seed=1)
+    cluster.steps_max = 60
+    cluster.start()
+    cluster.run(4_000)
+    cluster.submit("a")
+    cluster.run(4_000)
+    assert [violation.rule for violation in cluster.violations] == ["storm"]
+    assert cluster.step_count < 200
 
 
 def run_cli(*arguments: str) -> tuple[int, str, str]:
