@@ -19,24 +19,28 @@ from tests.support.ports import free_ports
 PROGRAM = """
 import configparser, http.server, json, os, pathlib, signal, ssl, sys, threading
 
+is_2 = os.path.exists("conf/group.1.genesis") or "stub2" in sys.argv[0]
+version = "FISCO-BCOS Version : 2.9.1" if is_2 else "FISCO BCOS Version : 3.16.4"
 if sys.argv[1:2] == ["-v"]:
-    print("FISCO BCOS Version : 3.16.4")
+    print(version)
     sys.exit(0)
+if sys.argv[1:] != ["-c", "config.ini"] + ([] if is_2 else ["-g", "config.genesis"]):
+    sys.exit("unexpected arguments: " + " ".join(sys.argv[1:]))
 behave = pathlib.Path("behave").read_text().split(maxsplit=2) if os.path.exists("behave") else [""]
-print("FISCO BCOS Version : 3.16.4", flush=True)
+print(version, flush=True)
 if behave[0] == "die":
     print(" ".join(behave[2:]), flush=True)
     sys.exit(int(behave[1]))
 text = "\\n".join(line.strip() for line in open("config.ini"))
 ini = configparser.RawConfigParser(strict=True)
 ini.read_string(text)
-print("[2026-11-21 04:32:13] The fisco-bcos is running...", flush=True)
+print("[2026-11-21 04:32:13] The %s is running..." % ("FISCO-BCOS" if is_2 else "fisco-bcos"), flush=True)
 
 class Answer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.0"
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        body = json.dumps({"id": 1, "jsonrpc": "2.0", "result": {"groupList": ["group0"]}}).encode()
+        body = json.dumps({"id": 1, "jsonrpc": "2.0", "result": [1] if is_2 else {"groupList": ["group0"]}}).encode()
         self.send_response(200)
         self.end_headers()
         self.wfile.write(body)
@@ -53,8 +57,9 @@ def on_signal(number, frame):
 for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
     signal.signal(number, on_signal)
 if behave[0] != "mute":
-    server = http.server.ThreadingHTTPServer((ini["rpc"]["listen_ip"], int(ini["rpc"]["listen_port"])), Answer)
-    if ini["rpc"]["enable_ssl"] == "true":
+    kind = "jsonrpc_" if is_2 else ""
+    server = http.server.ThreadingHTTPServer((ini["rpc"][kind + "listen_ip"], int(ini["rpc"][kind + "listen_port"])), Answer)
+    if ini["rpc"].get("enable_ssl") == "true":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain("conf/ssl.crt", "conf/ssl.key")
         context.load_verify_locations("conf/ca.crt")
@@ -81,6 +86,15 @@ def stub_chain(root: Path, count: int = 2, *, rpc_tls: bool = False) -> Chain:
     write_chain(plan, root)
     (root / "127.0.0.1" / "fisco-bcos").write_text(stub_program())
     return read_chain(root)
+
+
+def stub_binary(directory: Path, generation: int) -> Path:
+    """The stub as a file for `deploy -e`."""
+    path = directory / f"stub{generation}" / "fisco-bcos"
+    path.parent.mkdir()
+    path.write_text(stub_program())
+    path.chmod(0o755)
+    return path
 
 
 def tell(chain: Chain, name: str, behaviour: str) -> None:
