@@ -3,8 +3,8 @@
 Rule. A rule about what 2.x does not have, or does not tell, is inconclusive there, with the reason; never violated, never held.
 
 Facts: in 2.x the view starts again at 0 with every block and grows by one a second while there are none; within one height, in one
-life of a process, it does not fall. The leader of block h is (view + h - 1) mod n. changeCycle and the leader are not told; there are no
-filler blocks, since a proposal without transactions is never committed.
+life of a process, it does not fall. The leader of block h is (view + h - 1) mod n (consistency.schedule2). changeCycle and the leader
+are not told; there are no filler blocks, since a proposal without transactions is never committed.
 
 Sources: spec 2.x 1.1, 1.7, 1.10, 1.13 (4, 5, 8); recordings v2/timeline.
 """
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 SECOND: Final = 2
 
 NOT_OF_2X: Final[dict[str, Words]] = {
-    "leader-schedule": Words(
-        "In 2.x the view starts again at 0 with every block: polls do not bound the view a block was proposed in.",
-        "2.x 每出一个区块视图即归零：轮询无法界定出块时的视图。",
-    ),
     "empty-view-change": Words("2.x has no filler blocks: a view change leaves no block behind.", "2.x 没有填充空块：视图切换不产生区块。"),
     "announced-leader": Words("2.x nodes do not tell whom they take for the leader.", "2.x 节点不公布其认定的领导者。"),
     "timer-backoff": Words("2.x nodes do not tell their changeCycle.", "2.x 节点不给出 changeCycle。"),

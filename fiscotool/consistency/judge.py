@@ -28,13 +28,14 @@ from fiscotool.consistency import (
     progress,
     recovery,
     schedule,
+    schedule2,
     status,
     transactions,
 )
 from fiscotool.consistency.examination import Words, evidence
 from fiscotool.consistency.facts import Facts, faulty_weight_max
 from fiscotool.consistency.findings import Finding, Invariant, Judgement, Recovery, Verdict
-from fiscotool.consistency.generations import decide
+from fiscotool.consistency.generations import decide, is_second
 from fiscotool.consistency.observations import Observations
 
 Rule = Callable[[Facts], Finding]
@@ -71,15 +72,22 @@ RULES: Final[tuple[tuple[Invariant, Rule], ...]] = (
 )
 """Every invariant with the rule that decides it, in the order of reports: safety, durability, liveness, conformance."""
 
+RULES_OF_2X: Final[dict[str, Rule]] = {schedule.LEADER_SCHEDULE.id: schedule2.check_leader_schedule2}
+"""Rules that decide the same invariant differently on a 2.x chain, by the invariant's id."""
+
 
 def judge(observations: Observations) -> Judgement:
     """Decide every invariant and measure every fault. Pure: equal observations give an equal judgement."""
     liars = excluded_witnesses(observations)
     facts = Facts(_without(observations, liars))
-    findings = tuple(decide(invariant, rule, facts) for invariant, rule in RULES)
+    findings = tuple(decide(invariant, _rule_for(invariant, rule, facts), facts) for invariant, rule in RULES)
     if liars:
         findings = _with_notes(observations, findings, liars)
     return Judgement(findings, recoveries(facts))
+
+
+def _rule_for(invariant: Invariant, rule: Rule, facts: Facts) -> Rule:
+    return RULES_OF_2X.get(invariant.id, rule) if is_second(facts) else rule
 
 
 def recoveries(facts: Facts) -> tuple[Recovery, ...]:
@@ -115,7 +123,7 @@ def _with_notes(observations: Observations, findings: tuple[Finding, ...], liars
     everyone = Facts(observations)
     noted = []
     for finding, (invariant, rule) in zip(findings, RULES, strict=True):
-        with_them = decide(invariant, rule, everyone)
+        with_them = decide(invariant, _rule_for(invariant, rule, everyone), everyone)
         if with_them.verdict is Verdict.VIOLATED and finding.verdict is not Verdict.VIOLATED:
             finding = _noted(finding, with_them, liars)  # noqa: PLW2901  the finding with its notes replaces the finding
         noted.append(finding)

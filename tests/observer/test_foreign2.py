@@ -107,6 +107,27 @@ def test_a_view_that_falls_within_one_height_is_a_breach() -> None:
     assert finding.evidence[0].node == "node1"
 
 
+def test_the_leader_formula_of_2x_decides_most_blocks_and_catches_a_wrong_proposer() -> None:
+    seen = load("02_tx5_60s.jsonl.xz")
+    holds = found(seen, "leader-schedule")
+    assert holds.verdict is Verdict.HOLDS
+    assert holds.checked_count > 100
+    told = list(seen.blocks)
+    number = sorted({block.number for block in told})[60]
+    forged = [replace(block, sealer=(block.sealer + 2) % 4) if block.number == number else block for block in told]
+    finding = found(replace(seen, blocks=tuple(forged)), "leader-schedule")
+    assert finding.verdict is Verdict.VIOLATED
+    assert finding.evidence[0].height == number
+    assert found(load("01_idle_60s.jsonl.xz"), "leader-schedule").verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("name", [name for name in timelines() if "tx5" in name])
+def test_every_proposer_of_every_timeline_fits(name: str) -> None:
+    finding = found(load(name), "leader-schedule")
+    assert finding.verdict is Verdict.HOLDS
+    assert finding.checked_count > 60
+
+
 def test_a_view_that_starts_again_with_a_block_is_none() -> None:
     seen = load("02_tx5_60s.jsonl.xz")
     node = [sample for sample in seen.samples if sample.node == "node0" and sample.view is not None]

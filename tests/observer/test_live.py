@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 from fiscotool.observer.live import NodeSnapshot, snapshots_of, watch
-from fiscotool.observer.node_watch import Heard, PollTarget
+from fiscotool.observer.node_watch import Heard
+from fiscotool.observer.target import PollTarget
 from tests.observer.fake_chain import fake_nodes
 from tests.support.ports import free_ports
 
