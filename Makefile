@@ -8,7 +8,8 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 k ?=
 # A file's tests share a chain, so they stay together; in the order of the directories, so that the long ones do not come last.
-SPREAD := -n 2 --dist loadfile --no-loadscope-reorder
+# Three workers on two cores: a third of the time tests wait for a chain.
+SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test test-fast lint fmt types tidy golden proto bench model pictures docs clean sync
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+BINARY = os.environ.get("FISCOTOOL_BINARY", "")
+EMBEDDED = pytest.param(("--engine", "embedded"), id="embedded")
+REAL = pytest.param(("--engine", "fisco", "-e", str(Path(BINARY).absolute())), marks=pytest.mark.node, id="fisco")
 
-@pytest.fixture(scope="module", params=["embedded", pytest.param("fisco", marks=pytest.mark.node)])
+
+@pytest.fixture(scope="module", params=[EMBEDDED, REAL] if BINARY else [EMBEDDED])
 def engine(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """Options of `fiscotool deploy` for this engine."""
-    if request.param == "embedded":
-        return ("--engine", "embedded")
-    binary = os.environ.get("FISCOTOOL_BINARY", "")
-    if not binary:
-        pytest.skip("no real node here: FISCOTOOL_BINARY does not name a fisco-bcos of 3.x")
-    return ("--engine", "fisco", "-e", str(Path(binary).absolute()))
+    options: tuple[str, ...] = request.param
+    return options

@@ -30,15 +30,16 @@ def test_two_byzantine_nodes_are_too_many_and_the_verdict_is_no(tmp_path: Path, 
                 len({user.block_hash(name, number) for name in ("node0", *honest)}) > 1 for number in range(max(1, top - 1), top + 1)
             )
 
-        path = observed_under_load(user, until=differ, count=200)
-        done = user.run("check", path.name, "--json", code=1)
+        name = "seen.jsonl"
+        observed_under_load(user, name, until=differ)
+        done = user.run("check", name, "--json", code=1)
         evidence = violated(done)
         assert set(evidence) >= rules
         for rule in rules:
             assert evidence[rule][0]["height"] > 0
             assert any(name in evidence[rule][0]["text"] for name in (*liars, *honest))
-        text = user.run("check", path.name, code=1).out
+        text = user.run("check", name, code=1).out
         assert text.startswith("✘ violated\n")
         assert "more than f, nothing is promised" in text
-        user.run("report", path.name, "--out", "paper", code=1)
+        user.run("report", name, "--out", "paper", code=1)
         assert "failure" in (user.place / "paper" / "junit.xml").read_text(encoding="utf-8")

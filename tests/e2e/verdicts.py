@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from tests.e2e.user import Done, User, wait_until
@@ -12,10 +11,10 @@ QUICK = ("--min-seal-time", "20")
 """Milliseconds: two blocks under way at once, so that an equivocating leader meets others that have something to vote on."""
 
 
-def observed_under_load(user: User, *, until: Callable[[], bool], count: int = 20, within_s: float = 40.0) -> Path:
-    """Record while transactions are sent, until `until`."""
-    path = user.place / "seen.jsonl"
-    with user.typing("observe", "--out", path.name, "--every", "100ms") as observer:
+def observed_under_load(user: User, name: str, *, until: Callable[[], bool], count: int = 200, within_s: float = 40.0) -> None:
+    """Record into `name` while transactions are sent, until `until`."""
+    path = user.place / name
+    with user.typing("observe", "--out", name, "--every", "100ms") as observer:
         wait_until(path.exists, within_s=30, what="the recording begins")
         with user.typing("send", "--count", count, "--rate", 10, "--within", 10) as sender:
             wait_until(until, within_s=within_s, what="what the load is for", every_s=0.1)
@@ -23,7 +22,6 @@ def observed_under_load(user: User, *, until: Callable[[], bool], count: int = 2
             sender.communicate(timeout=30)
         observer.terminate()
         observer.communicate(timeout=30)
-    return path
 
 
 def violated(done: Done) -> dict[str, list[dict[str, Any]]]:
