@@ -34,15 +34,16 @@ def duration_s(text: str) -> float:
 )
 @click.option("--for", "for_text", default=None, metavar="TIME", help="How long (60s, 5m); default: until Ctrl-C.")
 @click.option("--every", "every_text", default="250ms", show_default=True, metavar="TIME", help="How often every node is asked.")
+@click.option("--logs", "with_logs", is_flag=True, help="Record what the nodes' logs say, too: time-outs, view changes, quorums.")
 @where_option
-def observe(path: Path, for_text: str | None, every_text: str, where: Where) -> None:
+def observe(path: Path, for_text: str | None, every_text: str, with_logs: bool, where: Where) -> None:
     """Record what all nodes say, for `check` and `report`.
 
     Ctrl-C ends the recording, whole (exit code 0; 130 when --for was given).
 
     \b
     Example: fiscotool observe --out run.jsonl --for 60s
-             fiscotool observe --out run.jsonl --every 250ms
+             fiscotool observe --out run.jsonl --every 250ms --logs
              fiscotool observe --out run.jsonl --rpc 10.0.0.1:20200,10.0.0.2:20200
     """
     from fiscotool.drills.session import Session
@@ -51,7 +52,7 @@ def observe(path: Path, for_text: str | None, every_text: str, where: Where) -> 
     every_s = duration_s(every_text)
     for_s = duration_s(for_text) if for_text else None
     chain = load_chain(where)
-    with Session(chain, path, every_s=every_s) as session:
+    with Session(chain, path, every_s=every_s, with_logs=with_logs) as session:
         output.say(f"recording {len(chain.nodes)} nodes into {path}; Ctrl-C ends")
         began_s = time.monotonic()
         try:

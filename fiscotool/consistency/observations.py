@@ -168,6 +168,28 @@ class FaultSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class EventSeen:
+    """One line of a node's log that says something about agreement (docs/logs.md has the kinds).
+
+    `at_s` is the node's clock, as seconds of the recording, as far as that clock and the observer's agree. `view` is that of what the line
+    is about, `own_index` the node's position among the sealers; a value the line does not tell is None.
+    """
+
+    node: str
+    at_s: float
+    line: int
+    kind: str
+    height: int | None = None
+    view: int | None = None
+    to_view: int | None = None
+    digest: str = ""
+    sender: int | None = None
+    weight: int | None = None
+    own_index: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Observations:
     """Everything a recording says, sorted by time. `problems` are lines that could not be read, in words."""
 
@@ -178,3 +200,4 @@ class Observations:
     faults: tuple[FaultSeen, ...] = ()
     ended_s: float | None = None
     problems: tuple[str, ...] = ()
+    events: tuple[EventSeen, ...] = ()

@@ -24,6 +24,7 @@ from fiscotool.drills.attach import AttachedNode
 from fiscotool.drills.fault import Fault
 from fiscotool.errors import FiscoToolError
 from fiscotool.nodes.process import Identity, find, is_alive
+from fiscotool.observer.logs.recorder import LogRecorder
 from fiscotool.observer.poll import Poller, PollTarget
 from fiscotool.observer.pushes import ChannelAddress
 from fiscotool.observer.recording import RecordingWriter
@@ -116,11 +117,20 @@ def command_line() -> str:
 class Session:
     """A chain under observation, recorded. `writer` takes what happens beside the polls.
 
-    `first_height`: blocks from here on are recorded; None: from a little below the height at which the chain is found.
+    `first_height`: blocks from here on are recorded; None: from a little below the height at which the chain is found. `with_logs`: what
+    the logs of nodes say whose directories are here is recorded, too.
     """
 
     def __init__(
-        self, chain: Chain, path: Path, *, every_s: float = 0.25, command: str = "", drill: str = "", first_height: int | None = None
+        self,
+        chain: Chain,
+        path: Path,
+        *,
+        every_s: float = 0.25,
+        command: str = "",
+        drill: str = "",
+        first_height: int | None = None,
+        with_logs: bool = False,
     ) -> None:
         self.chain = chain
         self.path = path
@@ -133,16 +143,20 @@ class Session:
             Lives(chain.nodes),
             first_height=first_height,
         )
+        homes = [node for node in chain.nodes if with_logs and not isinstance(node, AttachedNode)]
+        self.recorder = LogRecorder({node.name: node.directory / "log" for node in homes}, self.writer)
 
     def __enter__(self) -> Self:
         """Begin to observe."""
         self.poller.start()
+        self.recorder.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Complete the recording and close it."""
         try:
             self.poller.__exit__(kind, error, trace)
+            self.recorder.stop()
             self.writer.end("" if kind is None else kind.__name__)
         finally:
             self.writer.close()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from fiscotool.consistency.observations import FaultSeen, Incarnation, NodeIdentity, RunInfo, Sample, TxSeen
+from fiscotool.consistency.observations import EventSeen, FaultSeen, Incarnation, NodeIdentity, RunInfo, Sample, TxSeen
 from fiscotool.observer.blocks import ToldBlock, is_block, words_of
 
 _COUNTS: Final = (
@@ -156,6 +156,13 @@ def tx_of(line: dict[str, Any], number: int) -> TxSeen:
         status=_count_or_none(line, "status"),
         error=_text_or_empty(line, "error"),
     )
+
+
+def event_of(line: dict[str, Any], number: int) -> EventSeen:
+    """An `event` line: a line of a node's log."""
+    counts = {name: _count_or_none(line, name) for name in ("height", "view", "to_view", "sender", "weight", "own_index")}
+    texts = {name: _text_or_empty(line, name) for name in ("digest", "text")}
+    return EventSeen(_text(line, "node"), seconds(line, "at_s"), number, _text(line, "event"), **counts, **texts)  # type: ignore[arg-type]
 
 
 def fault_line_of(line: dict[str, Any], number: int) -> FaultLine:

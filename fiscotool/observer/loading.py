@@ -17,12 +17,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
-from fiscotool.consistency.observations import NodeIdentity, Observations, RunInfo, Sample, TxSeen
+from fiscotool.consistency.observations import EventSeen, NodeIdentity, Observations, RunInfo, Sample, TxSeen
 from fiscotool.errors import UsageError
 from fiscotool.observer.blocks import BlockReader, ToldBlock, words_of
 from fiscotool.observer.lines import (
     FaultLine,
     UnusableLine,
+    event_of,
     fault_line_of,
     faults_of,
     run_info_of,
@@ -47,6 +48,7 @@ class _Reading:
     told: list[tuple[ToldBlock, int | None]] = field(default_factory=list)
     txs: list[TxSeen] = field(default_factory=list)
     faults: list[FaultLine] = field(default_factory=list)
+    events: list[EventSeen] = field(default_factory=list)
     ended_s: float | None = None
     problems: list[str] = field(default_factory=list)
     usable_count: int = 0
@@ -121,6 +123,8 @@ def _take_kind(reading: _Reading, number: int, line: dict[str, Any]) -> bool:
             reading.txs.append(tx_of(line, number))
         case "fault":
             reading.faults.append(fault_line_of(line, number))
+        case "event":
+            reading.events.append(event_of(line, number))
         case "run":
             _take_run(reading, number, line)
         case "note":
@@ -168,6 +172,7 @@ def _finish(reading: _Reading) -> Observations:
         faults=tuple(sorted(faults, key=lambda fault: (fault.injected_s, fault.line))),
         ended_s=reading.ended_s,
         problems=tuple(problems),
+        events=tuple(sorted(reading.events, key=lambda event: (event.at_s, event.line))),
     )
 
 

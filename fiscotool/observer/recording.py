@@ -102,6 +102,10 @@ class RecordingWriter:
         """A transaction a client sent, with its outcome."""
         self._write({"kind": "tx", **{name: value for name, value in asdict(seen).items() if name != "line" and value not in (None, "")}})
 
+    def event(self, node: str, at_s: float, event: str, values: dict[str, Any]) -> None:
+        """A line of a node's log. `at_s` as seconds of the recording; `values` are members of EventSeen by name, those told."""
+        self._write({"kind": "event", "node": node, "at_s": round(at_s, _ROUND), "event": event} | values)
+
     def fault_planned(self, fault_id: str, kind: str, node: str, *, role: str = "", detail: str = "") -> None:
         """A fault is about to be injected; written first, so that a crash leaves a trace of it."""
         self._fault("planned", fault_id, detail, fault=kind, node=node, role=role)
