@@ -12,10 +12,16 @@ from fiscotool.cli.output import Output, table
 from fiscotool.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fiscotool.check.howard_terms import Bounds
     from fiscotool.check.model import Exploration
 
 REPLICAS = 4
+QUORUM = 3
+HOWARD_ONLY = ("tstamps", "acc", "checkpoints", "unrepaired", "commit_quorum", "invariants", "method")
+FISCO3_ONLY = ("heights", "crashes", "holes", "quorum", "no_symmetry")
+BITS_MAX = 15
 
 
 @click.group()
@@ -28,42 +34,85 @@ def model() -> None:
 
 
 @model.command()
-@click.option("--spec", type=click.Choice(["howard"]), default="howard", show_default=True, help="The specification.")
-@click.option("--tstamps", default="1..1", show_default=True, metavar="1..N", help="Requests of the client.")
-@click.option("--views", default="0..0", show_default=True, metavar="0..V", help="Views that exist.")
-@click.option("--acc", default="all", show_default=True, metavar="I,I,…", help="Replicas that accept the votes of others; also all, none.")
-@click.option("--checkpoints", default="none", show_default=True, metavar="N,N,…", help="Numbers after which a checkpoint is made.")
-@click.option("--unrepaired", is_flag=True, help="The specification as published, in which no backup can prepare.")
-@click.option("--commit-quorum", type=click.IntRange(0, REPLICAS), default=None, help="Plant a bug: so many commits are enough.")
-@click.option("--method", type=click.Choice(["packed", "plain", "both"]), default=None, help="How to walk; both: and compare the counts.")
-@click.option("--invariants/--no-invariants", default=False, help="Check SafetyInv and CommittedInv in every state (slower).")
+@click.option("--spec", type=click.Choice(["howard", "fisco3"]), default="howard", show_default=True, help="The specification.")
+@click.option("--views", default=None, metavar="0..V", help="Views that exist.  [default: 0..0]")
+@click.option("--tstamps", default=None, metavar="1..N", help="howard: requests of the client.  [default: 1..1]")
+@click.option("--acc", default=None, metavar="I,I,…", help="howard: replicas that accept others' votes; all, none.  [default: all]")
+@click.option("--checkpoints", default=None, metavar="N,N,…", help="howard: numbers after which a checkpoint is made.  [default: none]")
+@click.option("--unrepaired", is_flag=True, help="howard: as published, where no backup can prepare.")
+@click.option("--commit-quorum", type=click.IntRange(0, REPLICAS), default=None, help="howard: plant a bug: so many commits are enough.")
+@click.option("--invariants", is_flag=True, help="howard: check SafetyInv and CommittedInv in every state (slower).")
+@click.option("--method", type=click.Choice(["packed", "plain", "both"]), default=None, help="howard: how to walk; both: and compare.")
+@click.option("--heights", default=None, metavar="1..H", help="fisco3: blocks.  [default: 1..1]")
+@click.option("--byzantine", type=click.IntRange(0, REPLICAS - 1), default=None, help="fisco3: a replica that says whatever it can sign.")
+@click.option("--crashes", type=click.IntRange(0, 7), default=None, help="fisco3: restarts, of all replicas together.")
+@click.option("--hole", "holes", multiple=True, metavar="NAME", help="fisco3: open a known hole (docs/pbft.md, quirks).")
+@click.option("--quorum", type=click.IntRange(1, REPLICAS), default=None, help="fisco3: plant a bug: so many votes certify.")
+@click.option("--no-symmetry", is_flag=True, help="fisco3: explore renamed values apart.")
 @click.option("--states", "states_max", type=click.IntRange(min=1), default=None, help="Give up after so many distinct states.")
 @json_option
-def check(output: Output, **options: Any) -> int:
+def check(output: Output, spec: str, **options: Any) -> int:
     """Count and check all reachable states, as TLC does.
 
-    `howard` is a small published PBFT specification; docs/model-checking.md says which, and what the counts mean.
+    `howard` is a small published PBFT specification, the exam of the engine. `fisco3` is our own, of FISCO BCOS 3.x, and always
+    checked for agreement. docs/model-checking.md says what both leave out.
 
     \b
     Example: fiscotool model check --spec howard --tstamps 1..1 --views 0..0 --acc 0,1
     Example: fiscotool model check --tstamps 1..2 --views 0..1 --acc none --method both
-    Example: fiscotool model check --commit-quorum 1 --acc 0,1 --invariants
+    Example: fiscotool model check --spec fisco3 --heights 1..2 --byzantine 2
+    Example: fiscotool model check --spec fisco3 --crashes 1 --byzantine 1 --hole amnesia
     """
+    foreign = FISCO3_ONLY if spec == "howard" else HOWARD_ONLY
+    wrong = [f"--{name.replace('_', '-')}" for name in foreign if options[name]]
+    if wrong:
+        raise UsageError(f"{', '.join(wrong)} is not of --spec {spec}", hint="see: fiscotool model check --help")
+    began_s = time.process_time()
+    if spec == "fisco3":
+        method, found = "packed", _walk_fisco3(output, options)
+    else:
+        method, found = _walk_howard(output, options)
+    _show(output, found, time.process_time() - began_s, method, spec)
+    if found.violation is not None:
+        return ExitCode.VIOLATED
+    return ExitCode.OK if found.is_complete else ExitCode.INCONCLUSIVE
+
+
+def _walk_fisco3(output: Output, options: dict[str, Any]) -> Exploration[Any]:
+    """Our own model."""
+    from fiscotool.check.fisco3_bounds import HOLES, Limits
+    from fiscotool.check.fisco3_packed import PackedFisco3
+    from fiscotool.check.packed import explore_packed
+
+    unknown = sorted(set(options["holes"]) - set(HOLES))
+    if unknown:
+        raise UsageError(f"--hole {unknown[0]}: there is no such hole in the model", hint="one of: " + ", ".join(HOLES))
+    limits = Limits(
+        heights=_last("--heights", options["heights"] or "1..1", 1, 3),
+        view_max=_last("--views", options["views"] or "0..0", 0, 6),
+        byzantine=options["byzantine"],
+        crashes=options["crashes"] or 0,
+        holes=frozenset(options["holes"]),
+        quorum=options["quorum"] or QUORUM,
+        symmetry=not options["no_symmetry"],
+    )
+    model = PackedFisco3(limits)
+    found = explore_packed(model, model.agrees, states_max=options["states_max"], on_level=_teller(output), name="agreement")
+    output.progress_done()
+    return found
+
+
+def _walk_howard(output: Output, options: dict[str, Any]) -> tuple[str, Exploration[Any]]:
+    """The exam; with --method both, twice."""
     bounds = _bounds(options)
     method = options["method"] or ("plain" if bounds.checkpoints else "packed")
     if bounds.checkpoints and method != "plain":
         raise UsageError("the packed walk has no checkpoints", hint="add --method plain")
-    began_s = time.process_time()
     found = _walk(output, bounds, options, is_packed=method != "plain")
-    cpu_s = time.process_time() - began_s
-    output.progress_done()
     if method == "both":
         _compare(found, _walk(output, bounds, options, is_packed=False))
-        output.progress_done()
-    _show(output, found, cpu_s, method, options["spec"])
-    if found.violation is not None:
-        return ExitCode.VIOLATED
-    return ExitCode.OK if found.is_complete else ExitCode.INCONCLUSIVE
+    output.progress_done()
+    return method, found
 
 
 def _bounds(options: dict[str, Any]) -> Bounds:
@@ -71,16 +120,16 @@ def _bounds(options: dict[str, Any]) -> Bounds:
     from fiscotool.check.howard_terms import Bounds
 
     replicas = frozenset(range(REPLICAS))
-    acc = replicas if options["acc"] == "all" else _members("--acc", options["acc"])
+    acc = replicas if options["acc"] in {None, "all"} else _members("--acc", options["acc"])
     if not acc <= replicas:
         raise UsageError(f"--acc {options['acc']!r} names a replica that is not there", hint=f"replicas are 0..{REPLICAS - 1}")
-    tstamps = _last("--tstamps", options["tstamps"], 1)
-    checkpoints = _members("--checkpoints", options["checkpoints"])
+    tstamps = _last("--tstamps", options["tstamps"] or "1..1", 1, BITS_MAX)
+    checkpoints = _members("--checkpoints", options["checkpoints"] or "none")
     if not checkpoints <= set(range(1, tstamps + 1)):
         raise UsageError(f"--checkpoints {options['checkpoints']!r} is not within 1..{tstamps}", hint="name numbers of --tstamps")
     return Bounds(
         tstamps,
-        _last("--views", options["views"], 0),
+        _last("--views", options["views"] or "0..0", 0, BITS_MAX),
         acc,
         checkpoints=checkpoints,
         is_repaired=not options["unrepaired"],
@@ -88,12 +137,14 @@ def _bounds(options: dict[str, Any]) -> Bounds:
     )
 
 
-def _last(option: str, text: str, first: int) -> int:
+def _last(option: str, text: str, first: int, last_max: int) -> int:
     """The end of `first..N`, or of `N`."""
     low, dots, high = text.partition("..")
     last = high if dots else low
-    if not last.isdigit() or (dots and low != str(first)) or not first <= int(last) <= 15:  # noqa: PLR2004 - four bits a field
-        raise UsageError(f"{option} {text!r} is no range", hint=f"write for instance {option} {first}..{first + 1}; at most {first}..15")
+    if not last.isdigit() or (dots and low != str(first)) or not first <= int(last) <= last_max:
+        raise UsageError(
+            f"{option} {text!r} is no range", hint=f"write for instance {option} {first}..{first + 1}; at most {first}..{last_max}"
+        )
     return int(last)
 
 
@@ -115,18 +166,24 @@ def _walk(output: Output, bounds: Bounds, options: dict[str, Any], *, is_packed:
     from fiscotool.check.model import Property
     from fiscotool.check.packed import explore_packed
 
-    def tell(level: int, distinct: int, generated: int) -> None:
-        output.progress(f"level {level}: {distinct} distinct states, {generated} generated")
-
     limit = options["states_max"]
     name = "SafetyInv and CommittedInv"
     if is_packed:
         packed = PackedHoward(bounds)
         holds = packed.is_safe if options["invariants"] else None
-        return explore_packed(packed, holds, states_max=limit, on_level=tell, name=name)
+        return explore_packed(packed, holds, states_max=limit, on_level=_teller(output), name=name)
     plain = Howard(bounds)
     asked = [Property(name, plain.is_safe)] if options["invariants"] else []
-    return explore(plain, asked, states_max=limit, on_level=tell)
+    return explore(plain, asked, states_max=limit, on_level=_teller(output))
+
+
+def _teller(output: Output) -> Callable[[int, int, int], None]:
+    """Progress, a line a level."""
+
+    def tell(level: int, distinct: int, generated: int) -> None:
+        output.progress(f"level {level}: {distinct} distinct states, {generated} generated")
+
+    return tell
 
 
 def _compare(packed: Exploration[Any], plain: Exploration[Any]) -> None:
@@ -139,7 +196,7 @@ def _compare(packed: Exploration[Any], plain: Exploration[Any]) -> None:
 def _show(output: Output, found: Exploration[Any], cpu_s: float, method: str, spec: str) -> None:
     """The counts, and the way to a violation."""
     steps = [step.label for step in found.violation.path] if found.violation else None
-    data = {
+    data: dict[str, Any] = {
         "spec": spec,
         "method": method,
         "generated": found.generated,
