@@ -17,7 +17,7 @@ from typing import NoReturn
 import click
 
 from fiscotool import __version__
-from fiscotool.cli.output import complain, set_directory
+from fiscotool.cli.output import Output, complain, set_directory
 from fiscotool.cli.registry import LazyGroup
 from fiscotool.errors import ExitCode, FiscoToolError
 
@@ -49,6 +49,9 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Abort:
         return _interrupted()
     except click.UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # A group without a command (click 8.2 and later): its message is the help.
+            Output().say(error.format_message())
+            return ExitCode.USAGE
         where = f" (see: {error.ctx.command_path} --help)" if error.ctx is not None else ""
         complain(error.format_message(), f"check the command line{where}")
         return ExitCode.USAGE

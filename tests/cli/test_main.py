@@ -43,6 +43,14 @@ def test_a_users_mistake_is_one_error_and_one_code(
     assert not said or stderr.startswith("error: ")
 
 
+@pytest.mark.parametrize("arguments", [[], ["drill"]])
+def test_a_group_without_a_command_shows_its_help_and_nothing_else(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert door.run(arguments) in {ExitCode.OK, ExitCode.USAGE}
+    out, err = capsys.readouterr()
+    assert (out + err).startswith("Usage: fiscotool")
+    assert "error:" not in err
+
+
 @pytest.mark.parametrize(
     ("raised", "code"),
     [
