@@ -4,8 +4,8 @@ Rule 1. `write` returns only when everything given is on the disk (SQLite, WAL, 
 Rule 2. A vote's transactions are stored before its Commit leaves: a prepared proposal must still be executable when all nodes have been
         killed at once, and then nobody has a pool. (Upstream forgets the lock instead: docs/pbft.md, amnesia.)
 Rule 3. Records at or below the ledger's height are deleted with a later batch; they mean nothing any more.
-Rule 4. A damaged file is said so at start, by name, with what to do; it is never silently replaced: a replica that forgot its votes
-        could vote twice.
+Rule 4. A damaged file is said so at start, by name, with what to do; it is never silently replaced, nor is one that is missing beside
+        a ledger with blocks: a replica that forgot its votes could vote twice.
 
 Sources: spec 3.x 1.13; bcos-pbft `pbft/storage/LedgerStorage.cpp` (`data/consensus_log`); sqlite.org/wal.html.
 """
@@ -74,8 +74,8 @@ def _unpack(data: bytes) -> tuple[bytes, ...]:
 class ConsensusLog:
     """The open log. `write` may be called from a worker thread, one call at a time."""
 
-    def __init__(self, directory: Path, *, genesis_hash: bytes, node_id: bytes) -> None:
-        """Open or create the log. Raises ConsensusLogError."""
+    def __init__(self, directory: Path, *, genesis_hash: bytes, node_id: bytes, height: int = 0) -> None:
+        """Open or create the log; beside a ledger with blocks (`height` above 0) it must be there. Raises ConsensusLogError."""
         self.path = directory / _FILE_NAME
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -87,10 +87,15 @@ class ConsensusLog:
             if found != ("ok",):
                 raise sqlite3.DatabaseError(str(found[0]))
             self._db.executescript(_SCHEMA)
-            self._db.execute("INSERT OR IGNORE INTO chain VALUES (1, ?, ?)", (genesis_hash, node_id))
             owner = self._db.execute("SELECT genesis_hash, node_id FROM chain").fetchone()
+            if owner is None and height == 0:
+                self._db.execute("INSERT INTO chain VALUES (1, ?, ?)", (genesis_hash, node_id))
+                owner = genesis_hash, node_id
         except (OSError, sqlite3.Error) as problem:
             raise self._unusable(problem) from problem
+        if owner is None:
+            self._db.close()
+            raise self._unusable("it is missing or empty, and the ledger has blocks")
         if owner != (genesis_hash, node_id):
             self._db.close()
             raise ConsensusLogError(
@@ -98,7 +103,7 @@ class ConsensusLog:
                 hint="put the node's own data directory back, or remove data/ to start this node from an empty ledger",
             )
 
-    def _unusable(self, problem: Exception) -> ConsensusLogError:
+    def _unusable(self, problem: object) -> ConsensusLogError:
         return ConsensusLogError(
             f"{self.path} cannot be used: {problem}",
             hint="a node without its votes could vote twice: restore the file, or remove this node's whole data/ and let it synchronise",

@@ -89,7 +89,7 @@ class Node:
             serve=self._serve_block,
             executed=lambda: int(self.driver.state.expected) - 1,
         )
-        self._log_file = ConsensusLog(settings.data_path, genesis_hash=store.genesis_hash, node_id=self.node_id)
+        self._log_file = ConsensusLog(settings.data_path, genesis_hash=store.genesis_hash, node_id=self.node_id, height=store.height)
         self._writer = DurableWriter(
             self._log_file,
             on_durable=lambda: self.driver.on_durable(),  # noqa: PLW0108 - the driver is made below

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ D = Digest(b"\x11" * 32)
 E = Digest(b"\x22" * 32)
 PROPOSAL = Proposal(Height(7), D, b"block")
 CERTIFICATE = PreparedCertificate(View(2), PROPOSAL, ((NodeIndex(0), b"a" * 65), (NodeIndex(2), b"b" * 65)))
-ME = {"genesis_hash": b"g" * 32, "node_id": b"n" * 64}
+ME: dict[str, Any] = {"genesis_hash": b"g" * 32, "node_id": b"n" * 64}
 
 
 def test_what_was_written_is_loaded_by_the_next_process(tmp_path: Path) -> None:
@@ -56,6 +57,23 @@ def test_a_damaged_file_is_named_with_the_next_step(tmp_path: Path, damage: byte
         ConsensusLog(tmp_path, **ME)
     assert str(log.path) in caught.value.message
     assert "vote twice" in caught.value.hint
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["empty", "missing"])
+def test_a_log_that_is_gone_while_the_ledger_has_blocks_is_not_made_anew(tmp_path: Path, *, is_there: bool) -> None:
+    """A replica that voted, lost its log and started again could vote for another block at the same height and view."""
+    log = ConsensusLog(tmp_path, **ME)
+    log.write([VoteRecord(Height(7), View(2), D)], Height(0))
+    log.close()
+    ConsensusLog(tmp_path, height=6, **ME).close()
+    for path in tmp_path.iterdir():
+        path.unlink()
+    if is_there:
+        log.path.touch()
+    with pytest.raises(ConsensusLogError, match="missing or empty") as caught:
+        ConsensusLog(tmp_path, height=6, **ME)
+    assert "remove this node's whole data/" in caught.value.hint
+    ConsensusLog(tmp_path, height=0, **ME).close()
 
 
 def test_another_nodes_log_is_refused(tmp_path: Path) -> None:
