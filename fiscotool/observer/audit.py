@@ -13,9 +13,7 @@ Sources: fiscotool.ledger.evidence has what is verified; docs/audit.md explains 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -30,6 +28,7 @@ from fiscotool.observer.audit_compare import first_difference
 from fiscotool.observer.audit_range import audit_range
 from fiscotool.observer.audit_source import NodeSource
 from fiscotool.observer.audit_words import Audit, AuditedNode, AuditFinding, NodeAddress, NodeFacts, RangeResult, RangeTask
+from fiscotool.observer.audit_workers import in_worker, workers
 from fiscotool.rpc.dialect import Dialect
 
 RANGE_BLOCKS: Final = 200
@@ -184,16 +183,13 @@ class Auditor:
                 if not self._take(audit_range(task)):
                     break
             return self.audit
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(self._jobs, mp_context=context, initializer=_leave_interrupts_to_the_parent)
         try:
-            self._run_in(pool)
+            with workers(self._jobs) as pool:
+                self._run_in(pool)
         except BrokenProcessPool as problem:
             raise EnvironmentFailure(
                 "a process of the audit died (killed, or out of memory)", hint="run it again with --jobs 1; with --resume it goes on"
             ) from problem
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
         return self.audit
 
     def _tasks(self) -> Iterator[RangeTask]:
@@ -217,7 +213,7 @@ class Auditor:
         finished: dict[int, RangeResult] = {}
         while True:
             while len(running) < 2 * self._jobs and (task := next(tasks, None)) is not None:
-                running.add(pool.submit(audit_range, replace(task, nodes=self._nodes)))
+                running.add(pool.submit(in_worker, replace(task, nodes=self._nodes)))
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -241,7 +237,3 @@ class Auditor:
         self._nodes = tuple(node for node in self._nodes if node.address.name not in result.lost)
         self._on_progress(audit)
         return bool(self._nodes)
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -8,7 +8,7 @@ Rule 3. Equal signatures of several nodes' tellings are verified once (ledger.si
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,6 +26,7 @@ _BACK_MAX: Final = 1000
 _NODE_ID: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{128}(?![0-9a-f])")
 
 _sources: dict[object, NodeSource] = {}
+_must_stop: list[Callable[[], bool]] = [lambda: False]
 
 
 def _source(node: AuditedNode) -> NodeSource:
@@ -57,18 +58,26 @@ class _Walk:
 def audit_range(task: RangeTask) -> RangeResult:
     """Verify the blocks of a task. Raises nothing: what cannot be verified is in the result."""
     result = RangeResult(task.first, task.last)
-    with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="audit") as pool:
-        walks = [_Walk(node, _source(node)) for node in task.nodes]
-        try:
-            for walk in walks:
-                _begin(walk, task, result)
-                walk.told = _fetched(pool, walk, task)
-            for number in range(task.first, task.last + 1):
-                _verify_height(number, [walk for walk in walks if walk.name not in result.lost], task, result)
-        except NationalCrypto as reason:
-            result.national = reason.message
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="audit")
+    walks = [_Walk(node, _source(node)) for node in task.nodes]
+    try:
+        for walk in walks:
+            _begin(walk, task, result)
+            walk.told = _fetched(pool, walk, task)
+        for number in range(task.first, task.last + 1):
+            if _must_stop[0]():
+                break
+            _verify_height(number, [walk for walk in walks if walk.name not in result.lost], task, result)
+    except NationalCrypto as reason:
+        result.national = reason.message
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
     return result
+
+
+def stop_when(condition: Callable[[], bool]) -> None:
+    """From now on, give a range up as soon as this is true; nobody takes its result then."""
+    _must_stop[0] = condition
 
 
 def _begin(walk: _Walk, task: RangeTask, result: RangeResult) -> None:

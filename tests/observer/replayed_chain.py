@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import lzma
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
@@ -37,6 +38,9 @@ class ReplayedNode:
     version: str = "2.9.0"
     kind: str = ""
     silent_from: int | None = None
+    frozen_from: int | None = None
+    pause_s: float = 0.0
+    thawed: threading.Event = field(default_factory=threading.Event)
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -54,6 +58,9 @@ class ReplayedNode:
             case "getClientVersion":
                 told = {"FISCO-BCOS Version": f"2.9.1{self.kind}", "Supported Version": self.version, "Chain Id": "1"}
                 return told | {"Build Time": "", "Build Type": "", "Git Branch": "", "Git Commit Hash": ""}
+            case "getConsensusStatus":
+                rows = _rows("v2", "rpc", "reads_4nodes.jsonl.xz")
+                return next(row["response"]["result"] for row in rows if '"getConsensusStatus"' in row["request"])
             case "getGroupList":
                 return [1]
             case "getBlockNumber":
@@ -100,6 +107,14 @@ class ReplayedNode:
     def behave(self, body: bytes, connection: socket.socket) -> bytes | None:
         """What a server does with a request."""
         asked = json.loads(body)
+        self.thawed.wait(self.pause_s)
+        if (
+            self.frozen_from is not None
+            and "Block" in asked["method"]
+            and any(str(item) == str(self.frozen_from) for item in asked["params"])
+        ):
+            self.thawed.wait(20)
+            return None
         if (
             self.silent_from is not None
             and "Block" in asked["method"]
