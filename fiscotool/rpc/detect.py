@@ -37,6 +37,7 @@ DETECT_S: Final = 3.0
 _NO_METHOD: Final = -32601
 _WEB3_NAME: Final = "FISCO-BCOS"
 _HINT_PORTS: Final = "3.x: RPC is on 20200 … and the Ethereum RPC on 8545 …; 2.x: RPC is on 8545 … and 20200 … is the channel port"
+_HINT_CHANNEL: Final = "on a 2.x chain 20200 … is the channel port; its RPC is on 8545 … (jsonrpc_listen_port in config.ini)"
 
 
 class NotFisco(MalformedAnswer):
@@ -70,14 +71,14 @@ def detect_dialect(address: str, *, tls: TlsFiles | None = None, name: str = "",
     try:
         return _detect_at(plain, None, name or address, timeout_s)
     except (OutcomeUnknown, MalformedAnswer) as problem:
-        if isinstance(problem, NotFisco) or not _may_want_tls(problem):
+        if isinstance(problem, NotFisco) or not _was_cut_off(problem):
             raise
         if tls is None:
             raise _wants_tls(problem, name or address) from problem
     return _detect_at(secure, tls, name or address, timeout_s)
 
 
-def _may_want_tls(problem: RpcError) -> bool:
+def _was_cut_off(problem: RpcError) -> bool:
     return "closed the connection" in problem.message or "half an HTTP answer" in problem.message
 
 
@@ -102,6 +103,12 @@ def _detect_at(url: str, tls: TlsFiles | None, name: str, timeout_s: float) -> D
         version = _first_known(ask)
     except Unreachable as problem:
         raise _explained(problem, url, name) from problem
+    except (OutcomeUnknown, MalformedAnswer) as problem:
+        if isinstance(problem, NotFisco) or not url.startswith("https://") or not _was_cut_off(problem):
+            raise
+        raise OutcomeUnknown(
+            f"{name} speaks TLS, and not the RPC of a 3.x node: {problem.message}", node=name, method=problem.method, hint=_HINT_CHANNEL
+        ) from problem
     finally:
         transport.close()
     if version is None:

@@ -17,6 +17,7 @@ from fiscotool.errors import Refused
 from fiscotool.rpc import refusals2
 from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.refusals import ExecutionFailed, KnownRefusal, LedgerRefusal, PoolRefusal
+from fiscotool.rpc.refusals_ranges import kind_in_range
 from fiscotool.rpc.status import status_name
 
 _MESSAGE_CHARS_MAX: Final = 300
@@ -28,7 +29,7 @@ def _all(kind: type[KnownRefusal]) -> list[type[KnownRefusal]]:
 
 
 _BASES: Final = (KnownRefusal, LedgerRefusal, PoolRefusal, ExecutionFailed)
-_NATIVE: Final = [kind for kind in _all(KnownRefusal) if kind.__module__ != refusals2.__name__]
+_NATIVE: Final = [kind for kind in _all(KnownRefusal) if kind.__module__ == KnownRefusal.__module__]
 BY_CODE: Final[dict[int, type[KnownRefusal]]] = {kind.CODE: kind for kind in _NATIVE if kind not in _BASES} | {
     LedgerRefusal.CODE: LedgerRefusal
 }
@@ -63,7 +64,9 @@ def _kind_of(code: int, message: str, dialect: Dialect) -> type[KnownRefusal] | 
         case Dialect.ETHEREUM:
             return BY_NAME.get(message.strip()) or (None if code in _SHARED_CODES else BY_CODE.get(code))
         case _:
-            return refusals2.AskedAs3x if message.startswith(refusals2.WORDS_OF_2X) else BY_CODE.get(code)
+            if message.startswith(refusals2.WORDS_OF_2X):
+                return refusals2.AskedAs3x
+            return BY_CODE.get(code) or kind_in_range(code)
 
 
 def refusal(code: int, message: str, *, node: str, method: str, data: object = None, dialect: Dialect = Dialect.FISCO3) -> Refused:

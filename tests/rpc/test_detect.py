@@ -230,6 +230,15 @@ def test_certificates_of_another_agency_are_refused_by_either_side(sdk: Path, ot
             detect_dialect(server.url, tls=mixed, timeout_s=2)
 
 
+def test_a_frozen_node_behind_tls_is_silent_and_nothing_else(sdk: Path) -> None:
+    over = threading.Event()
+    with fake.serving(fake.silent(over), context=tls_context(sdk)) as server:
+        with pytest.raises(OutcomeUnknown, match="did not answer getClientVersion") as caught:
+            detect_dialect(server.url, tls=TlsFiles.from_sdk(sdk), timeout_s=0.5)
+        assert "frozen" in caught.value.hint
+        over.set()
+
+
 def test_tls_spoken_to_a_plain_port_is_explained(sdk: Path) -> None:
     with fake.serving(lambda _b, _c: None) as server:
         url = server.url.replace("http://", "https://")
@@ -242,6 +251,22 @@ def test_tls_spoken_to_a_plain_port_is_explained(sdk: Path) -> None:
         with pytest.raises(Unreachable, match="does not speak TLS") as caught:
             detect_dialect(url, tls=TlsFiles.from_sdk(sdk), timeout_s=2)
         assert server.url in caught.value.hint
+
+
+def test_the_channel_port_of_2x_taken_for_an_rpc_port(sdk: Path) -> None:
+    """TLS with the same certificates succeeds there; then the node hangs up, since what comes is no frame."""
+
+    def hang_up_on_what_is_no_frame(connection: socket.socket) -> None:
+        assert int.from_bytes(connection.recv(4), "big") > 100 << 20, "POST as a length"
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with fake.serving(lambda _b, _c: None, context=tls_context(sdk)) as server:
+        server.serve = hang_up_on_what_is_no_frame  # type: ignore[method-assign]
+        for address in (server.url, server.url.removeprefix("https://")):
+            with pytest.raises(OutcomeUnknown) as caught:
+                detect_dialect(address, tls=TlsFiles.from_sdk(sdk), timeout_s=2)
+            assert "8545" in caught.value.hint
+            assert "channel port" in caught.value.hint
 
 
 # Groups

@@ -8,6 +8,7 @@ from fiscotool.errors import ExitCode, Refused
 from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.refusals import ExecutionFailed, KnownRefusal
 from fiscotool.rpc.refusals2 import BY_CODE2, BY_WORD2
+from fiscotool.rpc.refusals_ranges import NetworkFailure, SchedulerFailure, TransactionSyncFailure
 from fiscotool.rpc.refusing import BY_CODE, BY_NAME, essence, refusal
 from fiscotool.rpc.status import TransactionStatus, status_name
 
@@ -29,6 +30,24 @@ def test_every_documented_code_has_its_own_class(code: int) -> None:
 
 def test_no_two_codes_share_a_class() -> None:
     assert len(set(BY_CODE.values())) == len(BY_CODE) == len(DOCUMENTED)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (1000, NetworkFailure),
+        (1999, NetworkFailure),
+        (2003, TransactionSyncFailure),
+        (-70000, SchedulerFailure),
+        (-70012, SchedulerFailure),
+    ],
+)
+def test_codes_of_which_only_the_range_is_documented(code: int, kind: type[KnownRefusal]) -> None:
+    problem = refusal(code, "x", node="node1", method="call")
+    assert type(problem) is kind
+    assert problem.code == code
+    assert problem.hint
+    assert type(refusal(code, "x", node="", method="", dialect=Dialect.FISCO2)) is Refused
 
 
 DOCUMENTED2 = [-40012, *range(-40011, -40000), -40099, -100001, -32700, *range(-32604, -32599)]
