@@ -76,7 +76,8 @@ def fetch(version: str, sha256: str | None, mirrors: tuple[str, ...]) -> None:
     with --sha256 or in the configuration (docs/provisioning.md).
 
     \b
-    Example: fiscotool binary fetch 3.16.4 --sha256 <64 hex digits>
+    Example: fiscotool binary fetch 3.16.4
+             fiscotool binary fetch 2.9.1 --mirror https://mirror.example/v{version}/{file}
     """
     from fiscotool.chain.releases import fetch_binary
 
@@ -99,7 +100,7 @@ def path(version: str | None) -> None:
     """Print where a binary is; without VERSION the newest. It is verified first.
 
     \b
-    Example: $(fiscotool binary path 3.16.4) -v
+    Example: fiscotool binary path 3.16.4
     """
     from fiscotool.chain.binaries import BinaryCache
     from fiscotool.chain.spec import parse_version

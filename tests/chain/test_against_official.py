@@ -16,7 +16,7 @@ from fiscotool.chain.plan import DIFFERENCES, plan_chain
 from fiscotool.chain.spec import ChainSpec
 from fiscotool.chain.write import write_chain
 from tests.chain.test_write import read_ini
-from tests.support.shared import shared
+from tests.support.shared import ROOT, shared
 
 # What differs from chain to chain: keys, addresses of accounts, when the genesis was made.
 OF_A_CHAIN = {"auth_admin_account", "timestamp"}
@@ -148,3 +148,9 @@ def test_nodes_connect_to_the_recorded_addresses(made: tuple[int, Path]) -> None
         assert {key: value for key, value in read_ini(root / "127.0.0.1/node1/config.ini")["p2p"].items() if key.startswith("node.")} == {
             key: value for key, value in p2p.items() if key.startswith("node.")
         }
+
+
+def test_the_page_lists_every_difference_with_its_reason() -> None:
+    page = (ROOT / "docs/provisioning.md").read_text(encoding="utf-8").replace("\\*", "*")
+    missing = [entry for entry, reason in DIFFERENCES.items() if f"| `{entry}` | {reason} |" not in page]
+    assert not missing
