@@ -254,7 +254,8 @@ class NodeWatch:
                 return _Fetched.FAILED
             try:
                 results.append(result_of(answer, method, self.name, speech.dialect))
-            except Refused:
+            except Refused as problem:
+                self._speech = speech.after_refusal(problem)
                 return _Fetched.ABSENT
             except MalformedAnswer:
                 return _Fetched.FAILED

@@ -12,10 +12,11 @@ Sources: spec 3.x 2.3, 2.4; spec 2.x 1.1, 2.1, 2.3, 5.3.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fiscotool.errors import Refused
+from fiscotool.observer.blocks2 import number_of
 from fiscotool.rpc.codec import Asked, RawAnswer, encode_request, parse_answer
 from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.members import as_quantity, json_text
@@ -142,11 +143,15 @@ _NO_METHOD: Final = -32601
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """How a node is asked. `leading` are the parameters every question about the group begins with."""
+    """How a node is asked. `leading` are the parameters every question about the group begins with.
+
+    `has_headers`: it has getBlockHeaderByNumber, as 2.x nodes have but for the oldest.
+    """
 
     dialect: Dialect
     questions: tuple[Question, ...]
     leading: tuple[Any, ...]
+    has_headers: bool = True
 
     @classmethod
     def of(cls, dialect: Dialect, group: str) -> Speech:
@@ -159,6 +164,8 @@ class Speech:
         """The (method, parameters) whose results together are a block with signatures and transaction hashes."""
         if self.dialect is Dialect.FISCO2:
             text = str(number)
+            if not self.has_headers:
+                return (("getBlockByNumber", (*self.leading, text, True)),)
             return (
                 ("getBlockHeaderByNumber", (*self.leading, text, True)),
                 ("getBlockByNumber", (*self.leading, text, False)),
@@ -167,10 +174,15 @@ class Speech:
 
     def block_of(self, results: list[Any]) -> Any:
         """One object of the results of `block_questions`: 2.x tells signatures with the header and transactions with the block."""
-        if self.dialect is Dialect.FISCO2 and all(isinstance(result, dict) for result in results):
-            header, listed = results
-            return {**header, "transactions": listed.get("transactions")}
-        return results[0]
+        if self.dialect is not Dialect.FISCO2 or not all(isinstance(result, dict) for result in results):
+            return results[0]
+        header, listed = results[0], results[-1].get("transactions")
+        hashes = [item.get("hash") if isinstance(item, dict) else item for item in listed] if isinstance(listed, list) else listed
+        return {**header, "number": number_of(header.get("number")), "transactions": hashes}
+
+    def after_refusal(self, problem: Refused) -> Speech:
+        """How to go on after a question about a block was refused."""
+        return replace(self, has_headers=False) if problem.code == _NO_METHOD else self
 
 
 def dialect_of(answer: RawAnswer, node: str) -> Dialect:

@@ -82,6 +82,23 @@ def test_polls_and_blocks_of_2x_nodes_are_recorded_and_hold(tmp_path: Path) -> N
     assert "getPbftView" not in nodes[0].asked
 
 
+def test_a_node_without_headers_is_asked_for_whole_blocks(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with fake_nodes2(1) as nodes:
+        nodes[0].has_headers = False
+        with RecordingWriter(path) as writer:
+            writer.run(RunInfo((NodeIdentity("node0", ""),), "1", "1", generation=2))
+            with Poller([nodes[0].target], 0.05, writer, complete_within_s=5):
+                until(lambda: nodes[0].asked.count("getBlockByNumber") >= 6, within_s=15)
+        assert nodes[0].asked.count("getBlockHeaderByNumber") <= 2
+    blocks = load_recording(path).blocks
+    assert [block.number for block in blocks] == list(range(6))
+    for block in blocks:
+        assert block.recomputed_hash == block.block_hash
+        assert len(block.tx_hashes) == (1 if block.number else 0)
+        assert len(block.signatures) == (3 if block.number else 0)
+
+
 def test_a_planted_lie_in_a_block_of_2x_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     with fake_nodes2(1) as nodes:
