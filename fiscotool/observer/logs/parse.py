@@ -23,7 +23,7 @@ from typing import Final
 
 from fiscotool.observer.logs import words2, words3
 from fiscotool.observer.logs.counts import LogCounts
-from fiscotool.observer.logs.events import Kind, LogEvent, OwnState, fields_of
+from fiscotool.observer.logs.events import Kind, LogEvent, OwnState
 from fiscotool.observer.logs.rule import Rule, Shape
 from fiscotool.observer.logs.times import LOCAL, Stamps
 
@@ -152,7 +152,7 @@ class LogParser:
                 match_ = _MESSAGE.match(message, comma)
                 if match_ is not None:
                     digest, height, view, sender = match_.groups()
-                    weight = _after(message, ",weight=") if rule.weight else None
+                    weight = _number_of(message, rule.weight)
                     from_index = int(sender)
                     return int(height), int(view), digest, None if from_index == _NO_INDEX else from_index, weight, state
             case Shape.STATE:
@@ -192,17 +192,16 @@ class LogParser:
     def _values_by_keys(
         self, rule: Rule, message: str, state: OwnState | None
     ) -> tuple[int | None, int | None, str, int | None, int | None, OwnState | None]:
-        fields = fields_of(message)
-        own = _number(fields.get(rule.own)) if rule.own else None
+        own = _number_of(message, rule.own)
         if own is not None:
             self._own = None if own == _NO_INDEX else own
-        sender = _number(fields.get(rule.sender)) if rule.sender else None
+        sender = _number_of(message, rule.sender)
         return (
-            _number(fields.get(rule.height)),
-            _number(fields.get(rule.view)),
-            fields.get(rule.digest, "").rstrip("."),
+            _number_of(message, rule.height),
+            _number_of(message, rule.view),
+            _text_of(message, rule.digest).rstrip("."),
             None if sender == _NO_INDEX else sender,
-            _number(fields.get(rule.weight)),
+            _number_of(message, rule.weight),
             state,
         )
 
@@ -260,21 +259,22 @@ def _read_state(words: str) -> OwnState | None:
     )
 
 
-def _after(message: str, key: str) -> int | None:
-    start = message.find(key)
+def _text_of(message: str, key: str) -> str:
+    """The value of the first field called `key`; empty where there is none, and for an empty `key`."""
+    if not key:
+        return ""
+    start = message.find(f",{key}=")
     if start < 0:
-        return None
-    start += len(key)
+        return ""
+    start += len(key) + 2
     end = message.find(",", start)
-    try:
-        return int(message[start:end] if end >= 0 else message[start:])
-    except ValueError:
-        return None
+    return message[start:end] if end >= 0 else message[start:]
 
 
-def _number(text: str | None) -> int | None:
-    """The number `text` begins with."""
-    if text is None:
-        return None
+def _number_of(message: str, key: str) -> int | None:
+    """The number with which the value of the first field called `key` begins."""
+    text = _text_of(message, key)
+    if text.isdecimal():
+        return int(text)
     match = _NUMBER.match(text)
     return int(match[0]) if match else None
