@@ -25,7 +25,7 @@ from fiscotool.errors import EnvironmentFailure, RpcError, Unreachable, UsageErr
 from fiscotool.ledger.anyheader import NationalCrypto, read_any_header
 from fiscotool.ledger.errors import LedgerFormatError
 from fiscotool.observer.audit_compare import first_difference
-from fiscotool.observer.audit_range import audit_range
+from fiscotool.observer.audit_range import audit_range, let_go
 from fiscotool.observer.audit_source import NodeSource
 from fiscotool.observer.audit_words import Audit, AuditedNode, AuditFinding, NodeAddress, NodeFacts, RangeResult, RangeTask
 from fiscotool.observer.audit_workers import in_worker, workers
@@ -179,9 +179,12 @@ class Auditor:
             return self.audit
         block_count = self.audit.to_height + 1 - self.audit.next_height
         if self._jobs == 1 or block_count <= _FEW_BLOCKS:
-            for task in self._tasks():
-                if not self._take(audit_range(task)):
-                    break
+            try:
+                for task in self._tasks():
+                    if not self._take(audit_range(replace(task, nodes=self._nodes))):
+                        break
+            finally:
+                let_go()
             return self.audit
         try:
             with workers(self._jobs) as pool:

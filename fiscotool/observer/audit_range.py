@@ -8,6 +8,7 @@ Rule 3. Equal signatures of several nodes' tellings are verified once (ledger.si
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Final
 from fiscotool.ledger.anyheader import Generation, NationalCrypto
 from fiscotool.ledger.evidence import Examined, examine
 from fiscotool.observer.audit_source import NodeSource, Told
-from fiscotool.observer.audit_words import AuditedNode, RangeResult, RangeTask, SealerChange
+from fiscotool.observer.audit_words import AuditedNode, NodeAddress, RangeResult, RangeTask, SealerChange
 
 CONNECTIONS: Final = 4
 """Questions one process has under way; nodes answer from a pool of about as many threads."""
@@ -25,17 +26,41 @@ _AHEAD: Final = 32
 _BACK_MAX: Final = 1000
 _NODE_ID: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{128}(?![0-9a-f])")
 
-_sources: dict[object, NodeSource] = {}
-_must_stop: list[Callable[[], bool]] = [lambda: False]
+
+@dataclass(slots=True)
+class _Kept:
+    """What a process keeps from one range to the next: threads, and with them their open connections."""
+
+    sources: dict[NodeAddress, NodeSource] = field(default_factory=dict)
+    threads: ThreadPoolExecutor | None = None
+    must_stop: Callable[[], bool] = field(default=lambda: False)
+
+    def source(self, address: NodeAddress) -> NodeSource:
+        """The source of a node, which may have come back."""
+        source = self.sources.get(address)
+        if source is None:
+            source = self.sources[address] = NodeSource(address)
+        source.begin()
+        return source
+
+    def pool(self) -> ThreadPoolExecutor:
+        """The threads that ask."""
+        if self.threads is None:
+            self.threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="audit")
+        return self.threads
 
 
-def _source(node: AuditedNode) -> NodeSource:
-    """The source of a node, kept from one range to the next: its connections stay open."""
-    source = _sources.get(node.address)
-    if source is None:
-        source = _sources[node.address] = NodeSource(node.address)
-    source.begin()
-    return source
+_kept = _Kept()
+
+
+def let_go() -> None:
+    """Close the connections and end the threads that are kept for further ranges."""
+    for source in _kept.sources.values():
+        source.close()
+    if _kept.threads is not None:
+        _kept.threads.shutdown(wait=True, cancel_futures=True)
+    _kept.sources.clear()
+    _kept.threads = None
 
 
 @dataclass(slots=True)
@@ -48,6 +73,7 @@ class _Walk:
     sealers: tuple[bytes, ...] = ()
     weights: tuple[int, ...] = ()
     genesis_ids: frozenset[bytes] | None = None
+    asked: deque[Future[Told]] = field(default_factory=deque)
     told: Iterator[Told] = field(default_factory=lambda: iter(()))
 
     @property
@@ -58,26 +84,28 @@ class _Walk:
 def audit_range(task: RangeTask) -> RangeResult:
     """Verify the blocks of a task. Raises nothing: what cannot be verified is in the result."""
     result = RangeResult(task.first, task.last)
-    pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="audit")
-    walks = [_Walk(node, _source(node)) for node in task.nodes]
+    pool = _kept.pool()
+    walks = [_Walk(node, _kept.source(node.address)) for node in task.nodes]
     try:
         for walk in walks:
             _begin(walk, task, result)
             walk.told = _fetched(pool, walk, task)
         for number in range(task.first, task.last + 1):
-            if _must_stop[0]():
+            if _kept.must_stop():
                 break
             _verify_height(number, [walk for walk in walks if walk.name not in result.lost], task, result)
     except NationalCrypto as reason:
         result.national = reason.message
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for walk in walks:
+            for question in walk.asked:
+                question.cancel()
     return result
 
 
 def stop_when(condition: Callable[[], bool]) -> None:
     """From now on, give a range up as soon as this is true; nobody takes its result then."""
-    _must_stop[0] = condition
+    _kept.must_stop = condition
 
 
 def _begin(walk: _Walk, task: RangeTask, result: RangeResult) -> None:
@@ -104,17 +132,13 @@ def _begin(walk: _Walk, task: RangeTask, result: RangeResult) -> None:
 
 def _fetched(pool: ThreadPoolExecutor, walk: _Walk, task: RangeTask) -> Iterator[Told]:
     """The node's tellings in order, a bounded number of them under way."""
-    numbers = iter(range(task.first, min(task.last, walk.node.height) + 1))
-    waiting: list[Future[Told]] = []
+    numbers = range(task.first, min(task.last, walk.node.height) + 1)
+    for ahead in numbers[:_AHEAD]:
+        walk.asked.append(pool.submit(walk.source.told, ahead, task.depth))
     for number in numbers:
-        waiting.append(pool.submit(walk.source.told, number, task.depth))
-        if len(waiting) >= _AHEAD:
-            break
-    while waiting:
-        yield waiting.pop(0).result()
-        number = next(numbers, -1)
-        if number >= 0:
-            waiting.append(pool.submit(walk.source.told, number, task.depth))
+        yield walk.asked.popleft().result()
+        if number + _AHEAD in numbers:
+            walk.asked.append(pool.submit(walk.source.told, number + _AHEAD, task.depth))
 
 
 def _verify_height(number: int, walks: list[_Walk], task: RangeTask, result: RangeResult) -> None:

@@ -12,6 +12,7 @@ import pytest
 from fiscotool.errors import Unreachable, UsageError
 from fiscotool.observer.audit import Auditor, compare, plan_audit, survey
 from fiscotool.observer.audit_compare import first_difference
+from fiscotool.observer.audit_range import CONNECTIONS
 from fiscotool.observer.audit_state import continue_audit, load_audit, save_audit
 from fiscotool.observer.audit_words import Audit, NodeAddress
 from tests.observer.replayed_chain import Block, ReplayedNode, recorded_nodes, replayed
@@ -254,6 +255,7 @@ def test_processes_find_what_one_finds_in_order() -> None:
         found = survey(chain.addresses)
         audit = plan_audit(found, full=("node0",), from_height=0, to_height=None, depth="headers")
         Auditor(found, audit, jobs=2, on_progress=lambda audit: seen.append(audit.next_height)).run()
+        assert chain.servers[0].connection_count <= 1 + 2 * (CONNECTIONS + 2), "connections are kept from range to range"
     assert seen == [200, 400, 521]
     assert audit.block_count == audit.telling_count == 521
     assert [(item.kind, item.height) for item in audit.findings] == [
