@@ -108,7 +108,8 @@ def _check_shared(survey: Survey) -> Iterator[Finding]:
     for section, key in SHARED_SETTINGS_2:
         values = {node.name: node.setting(section, key) for node in survey.nodes if node.config}
         if len(set(values.values())) > 1:
-            counted = sorted(set(values.values()), key=lambda value: -list(values.values()).count(value))
+            # The most common value is taken for the chain's, and of equals the first node's.
+            counted = sorted(dict.fromkeys(values.values()), key=lambda value: -list(values.values()).count(value))
             for value in counted[1:]:
                 names = [name for name, own in values.items() if own == value]
                 yield found(WORDS, "setting-differs", names, setting=f"[{section}] {key}", value=value or '""', expected=counted[0] or '""')

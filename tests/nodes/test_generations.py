@@ -37,12 +37,20 @@ def deployed(place: Path, generation: int, *, is_adopted: bool, count: int = 2) 
     return chain
 
 
-@pytest.fixture(params=[(2, False), (2, True), (3, True)], ids=["2.x ours", "2.x adopted", "3.x adopted"])
-def chain(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Chain]:
+@pytest.fixture(scope="module", params=[(2, False), (2, True), (3, True)], ids=["2.x ours", "2.x adopted", "3.x adopted"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Chain:
     generation, is_adopted = request.param
-    made = deployed(tmp_path, generation, is_adopted=is_adopted)
+    return deployed(tmp_path_factory.mktemp("made"), generation, is_adopted=is_adopted)
+
+
+@pytest.fixture
+def chain(made: Chain) -> Iterator[Chain]:
+    """The chain of this module, as it was made."""
     yield made
     kill(made.nodes)
+    for node in made.nodes:
+        for name in ("nohup.out", "signals", "behave"):
+            (node.directory / name).unlink(missing_ok=True)
 
 
 def states(chain: Chain) -> list[str]:
