@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fiscotool.observer.recording import load_recording
-from tests.e2e.user import User, chain_of, is_gone, wait_until
+from tests.e2e.user import User, chain_of, is_gone, ports_option, wait_until
 
 pytestmark = [pytest.mark.devnet]
 
@@ -85,8 +85,8 @@ def test_ctrl_c_while_nodes_start_says_how_to_look(user: User) -> None:
 
 
 def test_ctrl_c_while_a_chain_is_made_leaves_nothing(tmp_path: Path) -> None:
-    user = User(tmp_path)
-    done = user.interrupt("deploy", "-l", "127.0.0.1:60", "-p", "21000,22000,23000", "-o", "many", when=lambda: any(tmp_path.iterdir()))
+    user = User(tmp_path, ports=ports_option(60))
+    done = user.interrupt("deploy", "-l", "127.0.0.1:60", "-o", "many", when=lambda: any(tmp_path.iterdir()))
     assert done.code == 130
     assert list(tmp_path.iterdir()) == []
 
