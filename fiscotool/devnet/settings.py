@@ -28,6 +28,7 @@ BYZANTINE_KINDS: Final = ("equivocate", "forge-block", "double-sign", "drop-comm
 _NODE_ID_BYTES: Final = 64
 _ADDRESS_BYTES: Final = 20
 _VERSION_PART_MAX: Final = 255
+_PORT_MAX: Final = 65535
 _CHECKPOINT_TIMEOUT_MS_MIN: Final = 3000
 
 
@@ -202,14 +203,24 @@ def parse_genesis(text: str, name: str = "config.genesis") -> GenesisSettings:
     )
 
 
+def _endpoint(text: str) -> Endpoint:
+    """`host:port`. Raises ValueError for what cannot be dialled."""
+    host, _, port = text.rpartition(":")
+    if not 0 < int(port) <= _PORT_MAX:
+        raise ValueError(f"port {port[:20]} is not between 1 and {_PORT_MAX}")
+    host = host.strip("[]")
+    if not host or any(character.isspace() for character in host):
+        raise ValueError(f"{text[:60]!r} names no host")
+    host.encode("idna")
+    return Endpoint(host, int(port))
+
+
 def parse_endpoints(text: str, name: str = "nodes.json") -> tuple[Endpoint, ...]:
     """The list of nodes.json. Raises SettingsError."""
     hint = 'expected {"nodes":["127.0.0.1:30300", …]}'
     try:
-        entries = json.loads(text)["nodes"]
-        pairs = [entry.rsplit(":", 1) for entry in entries]
-        return tuple(Endpoint(host.strip("[]"), int(port)) for host, port in pairs)
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        return tuple(_endpoint(entry) for entry in json.loads(text)["nodes"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise SettingsError(f"{name} is not a list of nodes: {problem}", hint=hint) from problem
 
 

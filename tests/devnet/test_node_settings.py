@@ -73,6 +73,14 @@ def test_quirks_and_misbehaviour_of_the_embedded_engine(tmp_path: Path) -> None:
         pytest.param("", GENESIS.replace("group0", "g") + "node.2=" + "0a" * 64 + ": 1\n", None, "node.2", id="a sealer twice"),
         pytest.param("", GENESIS, '{"nodes":["127.0.0.1"]}', "nodes.json", id="an endpoint without port"),
         pytest.param("", GENESIS, "[", "nodes.json", id="not JSON"),
+        pytest.param("", GENESIS, "[" * 100_000, "nodes.json", id="nested without end"),
+        pytest.param("", GENESIS, '{"nodes":["127.0.0.1:70000"]}', "port 70000", id="an endpoint's port above 65535"),
+        pytest.param("", GENESIS, '{"nodes":["127.0.0.1:0"]}', "port 0", id="an endpoint's port of nothing"),
+        pytest.param("", GENESIS, '{"nodes":["' + "a" * 300 + ':1"]}', "nodes.json", id="a host no resolver takes"),
+        pytest.param("", GENESIS, '{"nodes":["my host:1"]}', "names no host", id="a host of two words"),
+        pytest.param("", GENESIS, '{"nodes":[":1"]}', "names no host", id="no host at all"),
+        pytest.param("", GENESIS, '{"nodes":{"a":1}}', "nodes.json", id="no list"),
+        pytest.param("", GENESIS, "null", "nodes.json", id="nothing"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, ini: str, genesis: str, nodes: str | None, said: str) -> None:
