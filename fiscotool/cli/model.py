@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
 REPLICAS = 4
 QUORUM = 3
-HOWARD_ONLY = ("tstamps", "acc", "checkpoints", "unrepaired", "commit_quorum", "invariants", "method")
+HOWARD_ONLY = ("tstamps", "acc", "checkpoints", "unrepaired", "commit_quorum", "invariants", "method", "replicas", "reduced")
 FISCO3_ONLY = ("heights", "crashes", "holes", "quorum", "no_symmetry")
 BITS_MAX = 15
+METHODS = ("packed", "plain", "both", "compiled")
+REDUCTIONS = ("symmetry", "eager")
 
 
 @click.group()
@@ -42,7 +45,9 @@ def model() -> None:
 @click.option("--unrepaired", is_flag=True, help="howard: as published, where no backup can prepare.")
 @click.option("--commit-quorum", type=click.IntRange(0, REPLICAS), default=None, help="howard: plant a bug: so many commits are enough.")
 @click.option("--invariants", is_flag=True, help="howard: check SafetyInv and CommittedInv in every state (slower).")
-@click.option("--method", type=click.Choice(["packed", "plain", "both"]), default=None, help="howard: how to walk; both: and compare.")
+@click.option("--method", type=click.Choice(METHODS), default=None, help="howard: how to walk; both: and compare.")
+@click.option("--replicas", type=click.IntRange(4, 13), default=None, help="howard: how many, 3F + 1.  [default: 4]")
+@click.option("--reduce", "reduced", multiple=True, type=click.Choice(REDUCTIONS), help="howard: leave out what changes no verdict.")
 @click.option("--heights", default=None, metavar="1..H", help="fisco3: blocks.  [default: 1..1]")
 @click.option("--byzantine", type=click.IntRange(0, REPLICAS - 1), default=None, help="fisco3: a replica that says whatever it can sign.")
 @click.option("--crashes", type=click.IntRange(0, 7), default=None, help="fisco3: restarts, of all replicas together.")
@@ -50,6 +55,7 @@ def model() -> None:
 @click.option("--quorum", type=click.IntRange(1, REPLICAS), default=None, help="fisco3: plant a bug: so many votes certify.")
 @click.option("--no-symmetry", is_flag=True, help="fisco3: explore renamed values apart.")
 @click.option("--states", "states_max", type=click.IntRange(min=1), default=None, help="Give up after so many distinct states.")
+@click.option("--svg", type=click.Path(dir_okay=False, writable=True), default=None, help="Draw the way to a violation into this file.")
 @json_option
 def check(output: Output, spec: str, **options: Any) -> int:
     """Count and check all reachable states, as TLC does.
@@ -73,6 +79,8 @@ def check(output: Output, spec: str, **options: Any) -> int:
     else:
         method, found = _walk_howard(output, options)
     _show(output, found, time.process_time() - began_s, method, spec)
+    if options["svg"] and found.violation is not None:
+        _draw(output, options["svg"], found.violation.property, [step.label for step in found.violation.path])
     if found.violation is not None:
         return ExitCode.VIOLATED
     return ExitCode.OK if found.is_complete else ExitCode.INCONCLUSIVE
@@ -108,6 +116,10 @@ def _walk_howard(output: Output, options: dict[str, Any]) -> tuple[str, Explorat
     method = options["method"] or ("plain" if bounds.checkpoints else "packed")
     if bounds.checkpoints and method != "plain":
         raise UsageError("the packed walk has no checkpoints", hint="add --method plain")
+    if options["reduced"] and method != "packed":
+        raise UsageError("--reduce needs --method packed", hint="leave one of them out")
+    if method == "compiled":
+        return method, _walk_compiled(output, bounds, options)
     found = _walk(output, bounds, options, is_packed=method != "plain")
     if method == "both":
         _compare(found, _walk(output, bounds, options, is_packed=False))
@@ -119,10 +131,13 @@ def _bounds(options: dict[str, Any]) -> Bounds:
     """The constants as asked for. Raises UsageError for what cannot be."""
     from fiscotool.check.howard_terms import Bounds
 
-    replicas = frozenset(range(REPLICAS))
+    count = options["replicas"] or REPLICAS
+    if count % 3 != 1:
+        raise UsageError(f"--replicas {count}: the specification assumes 3F + 1", hint="one of 4, 7, 10, 13")
+    replicas = frozenset(range(count))
     acc = replicas if options["acc"] in {None, "all"} else _members("--acc", options["acc"])
     if not acc <= replicas:
-        raise UsageError(f"--acc {options['acc']!r} names a replica that is not there", hint=f"replicas are 0..{REPLICAS - 1}")
+        raise UsageError(f"--acc {options['acc']!r} names a replica that is not there", hint=f"replicas are 0..{count - 1}")
     tstamps = _last("--tstamps", options["tstamps"] or "1..1", 1, BITS_MAX)
     checkpoints = _members("--checkpoints", options["checkpoints"] or "none")
     if not checkpoints <= set(range(1, tstamps + 1)):
@@ -131,6 +146,7 @@ def _bounds(options: dict[str, Any]) -> Bounds:
         tstamps,
         _last("--views", options["views"] or "0..0", 0, BITS_MAX),
         acc,
+        replicas=count,
         checkpoints=checkpoints,
         is_repaired=not options["unrepaired"],
         commit_quorum=options["commit_quorum"],
@@ -163,18 +179,47 @@ def _walk(output: Output, bounds: Bounds, options: dict[str, Any], *, is_packed:
     from fiscotool.check.explore import explore
     from fiscotool.check.howard import Howard
     from fiscotool.check.howard_packed import PackedHoward
+    from fiscotool.check.howard_symmetry import HowardRenamings
     from fiscotool.check.model import Property
-    from fiscotool.check.packed import explore_packed
+    from fiscotool.check.packed import Reduction, explore_packed
+    from fiscotool.check.symmetry import Symmetry
 
     limit = options["states_max"]
     name = "SafetyInv and CommittedInv"
     if is_packed:
         packed = PackedHoward(bounds)
         holds = packed.is_safe if options["invariants"] else None
-        return explore_packed(packed, holds, states_max=limit, on_level=_teller(output), name=name)
+        group = Symmetry(HowardRenamings(packed)) if "symmetry" in options["reduced"] else None
+        less = Reduction(group, packed if "eager" in options["reduced"] else None)
+        return explore_packed(packed, holds, reduction=less, states_max=limit, on_level=_teller(output), name=name)
     plain = Howard(bounds)
     asked = [Property(name, plain.is_safe)] if options["invariants"] else []
     return explore(plain, asked, states_max=limit, on_level=_teller(output))
+
+
+def _walk_compiled(output: Output, bounds: Bounds, options: dict[str, Any]) -> Exploration[Any]:
+    """The same packed walk as machine code: counts alone."""
+    from fiscotool.check.howard_packed import PackedHoward
+    from fiscotool.check.kernel import explore_compiled
+    from fiscotool.check.kernel_loops import KernelMissing
+
+    if options["invariants"] or options["states_max"]:
+        raise UsageError("--method compiled only counts", hint="leave out --invariants and --states, or add --method packed")
+    model = PackedHoward(bounds)
+    try:
+        found = explore_compiled(model, width=model.width, on_level=_teller(output))
+    except KernelMissing as error:
+        raise UsageError(f"--method compiled: {error}", hint="pip install 'fiscotool[kernel]'") from error
+    output.progress_done()
+    return found
+
+
+def _draw(output: Output, file: str, name: str, labels: list[str]) -> None:
+    """The way to a violation in space and time."""
+    from fiscotool.check.path import space_time_svg
+
+    Path(file).write_text(space_time_svg(labels, title=f"{name} violated after {len(labels)} steps"), encoding="utf-8")
+    output.say(f"drawn into {file}")
 
 
 def _teller(output: Output) -> Callable[[int, int, int], None]:
@@ -205,6 +250,7 @@ def _show(output: Output, found: Exploration[Any], cpu_s: float, method: str, sp
         "levels": found.levels,
         "taken": found.taken,
         "never_taken": found.never,
+        "represented": found.represented,
         "is_complete": found.is_complete,
         "violation": {"property": found.violation.property, "steps": steps} if found.violation else None,
         "cpu_s": round(cpu_s, 3),
@@ -212,6 +258,8 @@ def _show(output: Output, found: Exploration[Any], cpu_s: float, method: str, sp
 
     def text() -> str:
         lines = [f"{found.generated} states generated, {found.distinct} distinct, depth {found.depth}"]
+        if found.represented is not None:
+            lines.append(f"each stands for its orbit: {found.represented} states without symmetry")
         if not found.is_complete and steps is None:
             lines.append("not complete: the limit of --states ended the walk")
         lines.append(table(("action", "generated"), [(name, count or "never") for name, count in found.taken.items()]))
