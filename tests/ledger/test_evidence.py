@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from fiscotool.ledger.crypto import KeyPair
 from fiscotool.ledger.evidence import examine
+from fiscotool.ledger.header3 import BlockHeader, hash_header, header_to_rpc, with_signatures
 from tests.ledger.samples import recorded_blocks
 from tests.ledger.samples2 import recorded_blocks2
 
@@ -154,6 +156,42 @@ def test_content_of_another_type_is_a_fault_and_never_an_exception(generation: s
         examine(block | {"transactions": [block["transactions"][0] | {name: value}, *block["transactions"][1:]]})
     for name in receipts[0]:
         examine(block, receipts=[receipts[0] | {name: value}, *receipts[1:]])
+
+
+KEYS = sorted((KeyPair.from_secret(bytes(31) + bytes((number,))) for number in range(1, 5)), key=lambda key: key.node_id)
+SEALERS = tuple(key.node_id for key in KEYS)
+
+
+def signed_block(*signers: int, weights: tuple[int, ...], names_sealers: bool = True) -> dict[str, Any]:
+    """A 3.x header over RPC, signed by some of KEYS."""
+    zeros = bytes(32)
+    parents = ((6, zeros),)
+    header = BlockHeader(
+        0x03100000, parents, zeros, zeros, zeros, 7, "0", 1, 0, SEALERS if names_sealers else (), b"", weights if names_sealers else ()
+    )
+    block_hash = hash_header(header)
+    return header_to_rpc(with_signatures(header, tuple((index, KEYS[index].sign(block_hash)) for index in signers)), block_hash)
+
+
+@pytest.mark.parametrize(
+    ("signers", "weights", "is_enough"),
+    [
+        ((0, 1, 2), (1, 1, 1, 1), True),
+        ((0, 1), (1, 1, 1, 1), False),
+        ((0, 1), (5, 1, 1, 1), True),
+        ((1, 2, 3), (5, 1, 1, 1), False),
+        ((0,), (9,), True),
+        ((1, 2, 3), (9,), False),
+    ],
+)
+@pytest.mark.parametrize("names_sealers", [True, False], ids=["named", "of the block below"])
+def test_weights_decide_and_a_filler_block_goes_by_the_list_below(
+    signers: tuple[int, ...], weights: tuple[int, ...], *, is_enough: bool, names_sealers: bool
+) -> None:
+    told = signed_block(*signers, weights=weights, names_sealers=names_sealers)
+    found = examine(told, sealers_before=SEALERS, weights_before=weights)
+    assert [fault.kind for fault in found.faults] == ([] if is_enough else ["quorum"])
+    assert found.signature_count == len(signers)
 
 
 DOCUMENTED = json.loads("""
