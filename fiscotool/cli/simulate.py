@@ -43,6 +43,7 @@ SEED_BITS = 32
 @click.option("--quirk", "quirks", multiple=True, metavar="NAME", help="Reproduce a known hole (docs/pbft.md).")
 @click.option("--ticks", type=click.IntRange(min=1), default=None, help="Length of the safety phase, ms of virtual time.")
 @click.option("--shrink", is_flag=True, help="Look for the smallest schedule that shows the same wrong.")
+@click.option("--twins", "twin_rounds", type=click.IntRange(1, 5), default=None, help="All Twins scenarios of so many rounds instead.")
 @click.option("--replay", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Play a file that --write made.")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False), help="Write settings and schedule to this file.")
 @click.option("--log", "log_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the event log to this file.")
@@ -56,9 +57,12 @@ def simulate(output: Output, seed: int | None, seeds: str | None, replay: Path |
     \b
     Example: fiscotool simulate --seed 7
     Example: fiscotool simulate --seed 7 --quirk amnesia --shrink --write small.json
+    Example: fiscotool simulate --twins 2 --dialect fisco2
     Example: fiscotool simulate --seeds 0..199 --jobs 2 --resume campaign.jsonl
     """
     fixed = _fixed(options)
+    if options["twin_rounds"] is not None:
+        return _twins(output, options["twin_rounds"], fixed)
     if seeds is not None:
         return _campaign(output, _range(seeds), fixed, options)
     if replay is not None:
@@ -188,6 +192,23 @@ def _campaign(output: Output, seeds: range, fixed: dict[str, Any], options: dict
     if bad:
         output.say(f"next: fiscotool simulate --seed {bad[0].seed} --dialect {fixed['dialect']} --shrink (and the same other options)")
     return ExitCode.VIOLATED if bad else ExitCode.OK
+
+
+def _twins(output: Output, rounds: int, fixed: dict[str, Any]) -> int:
+    """All scenarios with one twin and two parts a round."""
+    from fiscotool.pbft.dialects import DIALECTS
+    from fiscotool.sim.twins import Explorer, scenario_count
+
+    settings = _settings(0, {"node_count": 4, **fixed})
+    nodes = len(settings.weights)
+    expected = scenario_count(nodes, 1, 2, rounds)
+    output.say(f"Twins: {settings.dialect}, {nodes} replicas and a twin, 2 parts, {rounds} rounds: {expected} scenarios")
+    result = Explorer(DIALECTS[settings.dialect], nodes=nodes).explore(rounds)
+    bad = result.violations
+    data = {"scenarios": result.scenarios, "expected": expected, "walked_rounds": result.walked_rounds, "steps": result.steps, "wrong": bad}
+    shown = "".join(f"\n  {list(path)}: {violation.node}: {violation.detail}" for path, violation in bad[:SHOWN_MAX])
+    output.show(data, f"{result.scenarios} scenarios, {result.steps} steps, at most {result.blocks_max} blocks: {len(bad)} wrong{shown}")
+    return ExitCode.VIOLATED if bad or result.scenarios != expected else ExitCode.OK
 
 
 def _range(text: str) -> range:

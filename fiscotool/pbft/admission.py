@@ -11,40 +11,38 @@ spec 3.x 1.1, 1.8. D8 of docs/pbft.md: upstream bounds neither the height nor (b
 
 from __future__ import annotations
 
+from typing import Final
+
 from fiscotool.pbft.effects import RejectReason
 from fiscotool.pbft.messages import (
     CheckPoint,
     Commit,
-    CommittedProposalRequest,
     CommittedProposalResponse,
     Message,
-    NewView,
     Prepare,
-    PreparedProposalRequest,
     PreparedProposalResponse,
     PrePrepare,
-    RecoverResponse,
-    ViewChange,
 )
 from fiscotool.pbft.state import ReplicaState, window_blocks
 from fiscotool.pbft.types import NO_DIGEST, Height, View
+
+_PHASES: Final = (Prepare, Commit, PrePrepare)
+_ANSWERS: Final = (PreparedProposalResponse, CommittedProposalResponse)
 
 
 def refuse(state: ReplicaState, message: Message) -> RejectReason | None:
     """Why nothing at all is done with `message`, or None."""
     if state.me is None or not 0 <= message.sender < state.rules.node_count:
         return RejectReason.NOT_A_SEALER
-    match message:
-        case PrePrepare() | Prepare() | Commit() | CheckPoint() if message.digest == NO_DIGEST:
+    if isinstance(message, _PHASES):
+        if message.digest == NO_DIGEST:
             return RejectReason.NAMELESS
-        case PrePrepare() | Prepare() | Commit():
-            return _refuse_phase(state, message.index, message.view)
-        case CheckPoint():
-            return _refuse_height(state, message.index)
-        case PreparedProposalResponse() | CommittedProposalResponse():
-            return RejectReason.STALE_INDEX if message.index <= state.height else None
-        case ViewChange() | NewView() | RecoverResponse() | CommittedProposalRequest() | PreparedProposalRequest():
-            return None
+        return _refuse_phase(state, message.index, message.view)
+    if isinstance(message, CheckPoint):
+        return RejectReason.NAMELESS if message.digest == NO_DIGEST else _refuse_height(state, message.index)
+    if isinstance(message, _ANSWERS):
+        return RejectReason.STALE_INDEX if message.index <= state.height else None
+    return None
 
 
 def _refuse_height(state: ReplicaState, index: Height) -> RejectReason | None:

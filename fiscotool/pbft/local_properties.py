@@ -31,13 +31,14 @@ Found = Iterator[tuple[str, Height, str]]
 def local_violations(before: ReplicaState, event: Event, after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
     """Everything in this step that a correct replica may not do."""
     assert before.rules.node_count > 0
-    yield from _durable(after, effects)
-    yield from _timer(before, event, after, effects)
-    if isinstance(event, Received):
+    if effects:
+        yield from _durable(after, effects)
+        yield from _timer(before, event, after, effects)
+        yield from _executed(before, effects)
+    if isinstance(event, Received) and isinstance(event.message, ViewChange | RecoverResponse):
         yield from _views(before, event, after)
-    if after.slots is not before.slots:
-        yield from _accepted(before, _new_view(event, effects), after)
-    yield from _executed(before, effects)
+    if after.slots is not before.slots and any(slot.pre or slot.checking for slot in after.slots):
+        yield from _accepted(before, event, effects, after)
 
 
 def _durable(after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
@@ -67,12 +68,15 @@ def _durable(after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
                 yield "durable", message.index, "CheckPoint left before its record"
 
 
-def _accepted(before: ReplicaState, new_view: NewView | None, after: ReplicaState) -> Found:
+def _accepted(before: ReplicaState, event: Event, effects: tuple[Effect, ...], after: ReplicaState) -> Found:
     """Pre-prepares that this step began to verify or accepted; what was being verified already was judged then."""
-    old = {slot.height: slot for slot in before.slots}
+    passed = after.height - before.height
     assert after.rules.node_count > 0
-    for slot in after.slots:
-        known = old.get(slot.height, Slot(slot.height))
+    for place, slot in enumerate(after.slots):
+        known = before.slots[place + passed] if place + passed < len(before.slots) else Slot(slot.height)
+        if slot.pre is known.pre and slot.checking is known.checking:
+            continue
+        new_view = _new_view(event, effects)
         judged = {(pre.view, pre.digest) for pre in (known.pre, known.checking) if pre is not None}
         for pre in (slot.pre, slot.checking):
             if pre is not None and (pre.view, pre.digest) not in judged:

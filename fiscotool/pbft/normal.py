@@ -96,7 +96,7 @@ def add_vote(state: ReplicaState, votes: tuple[Vote, ...], message: Vote, out: l
     position = 0
     for known in votes:
         if known.sender == message.sender:
-            stale_kept = state.rules.has(Quirk.STALE_VOTE_KEPT) and known.digest == message.digest
+            stale_kept = bool(state.rules.quirks) and state.rules.has(Quirk.STALE_VOTE_KEPT) and known.digest == message.digest
             if known.view > message.view or known.view == message.view or stale_kept:
                 if message.sender != state.me:
                     same = known.digest == message.digest
@@ -145,13 +145,10 @@ def try_commit(state: ReplicaState, slot: Slot, out: list[Effect]) -> ReplicaSta
 
 def matching(state: ReplicaState, votes: tuple[Prepare, ...] | tuple[Commit, ...], pre: PrePrepare) -> tuple[tuple[NodeIndex, bytes], ...]:
     """(sender, signature) of the votes for exactly this proposal in this view, sorted by sender."""
-    any_view = state.rules.has(Quirk.STALE_VOTE_KEPT)
-    assert pre.view >= 0
-    return tuple(
-        (vote.sender, vote.signature if isinstance(vote, Prepare) else b"")
-        for vote in votes
-        if vote.digest == pre.digest and (vote.view == pre.view or any_view)
-    )
+    any_view = bool(state.rules.quirks) and state.rules.has(Quirk.STALE_VOTE_KEPT)
+    view, digest = pre.view, pre.digest
+    assert view >= 0
+    return tuple([(vote.sender, vote.signature) for vote in votes if (vote.view == view or any_view) and vote.digest == digest])
 
 
 def replay_kept(state: ReplicaState, out: list[Effect]) -> ReplicaState:

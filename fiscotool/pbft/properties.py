@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from fiscotool.pbft.effects import Broadcast, CommitBlock, Effect
 from fiscotool.pbft.events import Event, Received
 from fiscotool.pbft.local_properties import local_violations
-from fiscotool.pbft.messages import CheckPoint, Commit, NewView, Prepare
+from fiscotool.pbft.messages import CheckPoint, Commit, NewView, Prepare, PreparedCertificate, Proposal
 from fiscotool.pbft.quorum import quorum_weight, weight_of
 from fiscotool.pbft.rules import Rules
-from fiscotool.pbft.state import NO_VIEW, ReplicaState
+from fiscotool.pbft.state import NO_VIEW, ReplicaState, Slot
 from fiscotool.pbft.types import NO_DIGEST, Digest, Height, NodeIndex, View
 
 
@@ -48,7 +48,7 @@ class History:
     agreed: dict[tuple[Height, Rules], tuple[str, Digest, View]] = field(default_factory=dict)
     prepared: dict[tuple[str, Height, View], Digest] = field(default_factory=dict)
     results: dict[tuple[str, Height], Digest] = field(default_factory=dict)
-    certified: dict[tuple[Height, View, Rules], Digest] = field(default_factory=dict)
+    certified: dict[tuple[Height, Rules], dict[View, Digest]] = field(default_factory=dict)
 
     def check(
         self, node: str, before: ReplicaState, event: Event, after: ReplicaState, effects: tuple[Effect, ...], *, done: int | None = None
@@ -58,7 +58,9 @@ class History:
         `done` is how many of the effects happened before a crash; all when None. What never left, nobody can hold against it.
         """
         assert before is not None
-        found = _monotone(node, before, after)
+        found: list[Violation] = []
+        if after.height != before.height or not _is_calm(before, after):
+            found += _monotone(node, before, after)
         found += [Violation(rule, node, height, text) for rule, height, text in local_violations(before, event, after, effects)]
         if isinstance(event, Received) and isinstance(event.message, NewView) and after.view > before.view:
             found += _new_view(node, before, event.message)
@@ -68,7 +70,7 @@ class History:
             elif isinstance(effect, Broadcast):
                 found += self._message(node, before, effect)
         if after.slots is not before.slots:
-            found += self._slots(node, after)
+            found += self._slots(node, before, after)
         if after.height != before.height:
             found += self._written(node, after.height, after.block_hash)
         return found
@@ -92,33 +94,61 @@ class History:
         assert len(found) <= 1
         return found
 
-    def _slots(self, node: str, after: ReplicaState) -> list[Violation]:
-        """Certificates and agreements that a correct replica holds."""
+    def _slots(self, node: str, before: ReplicaState, after: ReplicaState) -> list[Violation]:
+        """Certificates and agreements that a correct replica got in this step; those it had were looked at then."""
         found: list[Violation] = []
-        for slot in after.slots:
-            cert = slot.cert
-            if cert is not None:
-                digest = cert.proposal.digest
-                known = self.certified.setdefault((slot.height, cert.view, after.rules), digest)
-                if known != digest:
-                    found.append(Violation("certificate", node, slot.height, f"two digests certified in view {cert.view}"))
-                found += _certificate(node, after.rules, slot.height, cert.signatures)
-                decided = self.agreed.get((slot.height, after.rules))
-                if decided is not None and cert.view > decided[2] and decided[1] != digest:
-                    found.append(Violation("lock", node, slot.height, f"certified another digest in view {cert.view}"))
+        passed = after.height - before.height
+        assert passed >= 0
+        for place, slot in enumerate(after.slots):
+            old = before.slots[place + passed] if place + passed < len(before.slots) else Slot(slot.height)
+            if slot is old or (slot.cert is old.cert and slot.agreed is old.agreed and slot.is_pulled == old.is_pulled):
+                continue
+            if slot.cert is not None and slot.cert is not old.cert:
+                found += self._certified(node, after.rules, slot, slot.cert)
             if slot.agreed is not None and not slot.is_pulled:
-                view = cert.view if cert is not None and cert.proposal.digest == slot.agreed.digest else after.view
-                first = self.agreed.setdefault((slot.height, after.rules), (node, slot.agreed.digest, view))
-                if first[1] != slot.agreed.digest:
-                    found.append(Violation("agreement", node, slot.height, f"agreed otherwise than {first[0]}"))
-        assert after.slots or not found
+                found += self._agreed(node, after, slot, slot.agreed)
         return found
+
+    def _certified(self, node: str, rules: Rules, slot: Slot, cert: PreparedCertificate) -> list[Violation]:
+        """A certificate: of a quorum, the only digest of its view, and not against what was agreed before its view."""
+        digest = cert.proposal.digest
+        found = _certificate(node, rules, slot.height, cert.signatures)
+        if self.certified.setdefault((slot.height, rules), {}).setdefault(cert.view, digest) != digest:
+            found.append(Violation("certificate", node, slot.height, f"two digests certified in view {cert.view}"))
+        decided = self.agreed.get((slot.height, rules))
+        if decided is not None and cert.view > decided[2] and decided[1] != digest:
+            found.append(Violation("lock", node, slot.height, f"certified another digest in view {cert.view}"))
+        return found
+
+    def _agreed(self, node: str, after: ReplicaState, slot: Slot, agreed: Proposal) -> list[Violation]:
+        """An agreement: the first at its height, or the same as the first; nothing else certified in a later view."""
+        cert = slot.cert
+        view = cert.view if cert is not None and cert.proposal.digest == agreed.digest else after.view
+        place = (slot.height, after.rules)
+        is_first = place not in self.agreed
+        first = self.agreed.setdefault(place, (node, agreed.digest, view))
+        if first[1] != agreed.digest:
+            return [Violation("agreement", node, slot.height, f"agreed otherwise than {first[0]}")]
+        later = self.certified.get(place, {}).items() if is_first else ()
+        against = [other for other, digest in later if other > view and digest != agreed.digest]
+        return [Violation("lock", node, slot.height, f"another digest had been certified in view {other}") for other in against]
 
     def _written(self, node: str, height: Height, block_hash: Digest) -> list[Violation]:
         """One hash a height in all correct ledgers."""
         first = self.written.setdefault(height, (node, block_hash))
         assert height > 0
         return [] if first[1] == block_hash else [Violation("agreement", node, height, f"wrote another block than {first[0]}")]
+
+
+def _is_calm(before: ReplicaState, after: ReplicaState) -> bool:
+    """Whether nothing that `_monotone` looks at has changed: in most steps."""
+    assert after is not None
+    return (
+        after.view == before.view
+        and after.to_view == before.to_view
+        and after.in_timeout == before.in_timeout
+        and after.change_cycle == before.change_cycle
+    )
 
 
 def _monotone(node: str, before: ReplicaState, after: ReplicaState) -> list[Violation]:

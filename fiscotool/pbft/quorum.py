@@ -40,8 +40,11 @@ def join_weight(total_weight: int) -> Weight:
 
 def weight_of(voters: Iterable[NodeIndex], weights: tuple[int, ...]) -> Weight:
     """Weight of the distinct `voters`; an index that is not in the list weighs nothing."""
-    weight = sum(weights[voter] for voter in set(voters) if 0 <= voter < len(weights))
-    assert weight <= sum(weights)
+    count, weight = len(weights), 0
+    for voter in set(voters):
+        if 0 <= voter < count:
+            weight += weights[voter]
+    assert weight >= 0
     return Weight(weight)
 
 

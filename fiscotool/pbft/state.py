@@ -251,7 +251,16 @@ def put_slot(state: ReplicaState, slot: Slot) -> ReplicaState:
     else:
         blanks = tuple(Slot(Height(state.height + 1 + k)) for k in range(len(slots), offset))
         changed = (*slots, *blanks, slot)
-    return state._replace(slots=changed)
+    return with_slots(state, changed)
+
+
+_SLOTS_AT: Final = ReplicaState._fields.index("slots")
+
+
+def with_slots(state: ReplicaState, slots: tuple[Slot, ...]) -> ReplicaState:
+    """`state._replace(slots=slots)`, five times faster: every vote needs it (bench/core_steps.py)."""
+    assert len(state) == len(ReplicaState._fields)
+    return tuple.__new__(ReplicaState, (*state[:_SLOTS_AT], slots, *state[_SLOTS_AT + 1 :]))
 
 
 def tells_sync(state: ReplicaState) -> bool:

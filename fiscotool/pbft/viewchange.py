@@ -138,8 +138,9 @@ def settle(state: ReplicaState, out: list[Effect], *, is_final: bool = False) ->
     joined a view change with a block on its way asks again with the block, for the view after (`is_final`: called after a block).
     """
     assert state.expected > state.height
-    if any(_is_in_consensus(slot) for slot in state.slots):
-        return state if state.timer_on else timers.restart(state, out)
+    for slot in state.slots:
+        if _is_in_consensus(slot):
+            return state if state.timer_on else timers.restart(state, out)
     leader = leader_of(state.expected, state.view, state.rules)
     is_busy = (state.in_timeout and not is_final) or any(slot.agreed is not None for slot in state.slots)
     if state.me is None or is_busy or not state.connected:

@@ -76,22 +76,27 @@ def rules_after(rules: Rules, txs: tuple[str, ...]) -> Rules:
     return rules
 
 
-def _seal(signer: NodeIndex, *what: object) -> bytes:
-    """The one signature of `signer` over `what`."""
-    return repr((int(signer), *what)).encode()
+def _seal(kind: bytes, signer: NodeIndex, digest: bytes) -> bytes:
+    """The one signature of `signer` over a digest, in a message of this kind."""
+    return b"%s%d|%s" % (kind, signer, digest)
 
 
 def proof_signature(rules: Rules, signer: NodeIndex, view: int, index: int, digest: bytes) -> bytes:
     """What a Prepare contributes to a certificate; under Quirk.PROOF_WITHOUT_VIEW it names the digest only."""
-    return _seal(signer, digest) if rules.has(Quirk.PROOF_WITHOUT_VIEW) else _seal(signer, view, index, digest)
+    if rules.quirks and rules.has(Quirk.PROOF_WITHOUT_VIEW):
+        return _seal(b"prepare", signer, digest)
+    return b"prepare%d|%d|%d|%s" % (signer, view, index, digest)
 
 
 def sign(message: Message, rules: Rules) -> Message:
     """The message as its sender sends it."""
     if isinstance(message, Prepare):
-        return replace(message, signature=proof_signature(rules, message.sender, message.view, message.index, message.digest))
-    if isinstance(message, CheckPoint | Commit):
-        return replace(message, signature=_seal(message.sender, message.digest))
+        view, index, digest, sender = message.view, message.index, message.digest, message.sender
+        return Prepare(view, index, digest, sender, proof_signature(rules, sender, view, index, digest))
+    if isinstance(message, Commit):
+        return Commit(message.view, message.index, message.digest, message.sender, _seal(b"commit", message.sender, message.digest))
+    if isinstance(message, CheckPoint):
+        return CheckPoint(message.view, message.index, message.digest, message.sender, _seal(b"checkpoint", message.sender, message.digest))
     if isinstance(message, PrePrepare):
         return _sign_proposal(message, rules)
     if isinstance(message, NewView):

@@ -178,6 +178,19 @@ class Cluster:
         for delay in self.network.arrivals(sender, receiver):
             self.schedule(delay, arrive, self.replicas[receiver], message)
 
+    def _multicast(self, replica: Replica, message: Message) -> None:
+        """`transmit` to all other sealers, looking only once at what is the same for all."""
+        sender, now, count = replica.index, self.now, replica.rules.node_count
+        kind = type(message).__name__
+        self.message_counts[kind] = self.message_counts.get(kind, 0) + count - (1 if sender < count else 0)
+        if replica.state is None or replica.connects_at > now:
+            return
+        arrivals, schedule, arrive = self.network.arrivals, self.schedule, self._arrive
+        for receiver in self.replicas[:count]:
+            if receiver is not replica and receiver.state is not None and receiver.connects_at <= now:
+                for delay in arrivals(sender, receiver.index):
+                    schedule(delay, arrive, receiver, message)
+
     def _deliver(self, address: tuple[Replica, int], event: ev.Event) -> None:
         replica, life = address
         if replica.state is not None and replica.life == life:
@@ -234,8 +247,11 @@ class Cluster:
             signed = chain.sign(effect.message, replica.rules)
             self.post(replica, ev.Received(signed))
             strategy = self.strategies.get(replica.index, self.honest)
-            for to, sent in strategy.broadcast(self, replica, signed):
-                self.transmit(replica.index, to, sent)
+            if strategy is HONEST:
+                self._multicast(replica, signed)
+            else:
+                for to, sent in strategy.broadcast(self, replica, signed):
+                    self.transmit(replica.index, to, sent)
         elif isinstance(effect, do.Send):
             strategy = self.strategies.get(replica.index, self.honest)
             for target, sent in strategy.send(self, replica, effect.to, chain.sign(effect.message, replica.rules)):

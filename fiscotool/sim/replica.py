@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fiscotool.pbft.dialects import FISCO3, Dialect
 from fiscotool.pbft.effects import ExecutedRecord, StandRecord, VoteRecord
+from fiscotool.pbft.events import TimerName
 from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.types import Digest, Height, NodeIndex
@@ -50,7 +51,7 @@ class Replica:
     on_chain: set[str] = field(default_factory=set)
     pool: dict[str, None] = field(default_factory=dict)
     sealed: set[str] = field(default_factory=set)
-    timers: dict[str, int] = field(default_factory=dict)
+    timers: dict[TimerName, int] = field(default_factory=dict)
     range: tuple[int, int, int] = (1, 0, 0)
     told_agreed: int = 0
     told_pool: int = -1

@@ -28,13 +28,13 @@ LAG_BLOCKS_MAX: Final = 50
 
 def apply(world: World, replica: Replica, effect: do.Effect) -> None:
     """Do what the core asks for beyond messages and records."""
+    if isinstance(effect, do.SetTimer):
+        replica.timers[effect.name] = effect.epoch
+        world.schedule(effect.after_ticks, _fire, (world, replica, replica.life), effect)
+        return
     match effect:
-        case do.SetTimer(name=name, epoch=epoch, after_ticks=after_ticks):
-            replica.timers[name.value] = epoch
-            life = replica.life
-            world.after(after_ticks, lambda: _fire(world, replica, life, name, epoch))
         case do.CancelTimer(name=name):
-            replica.timers.pop(name.value, None)
+            replica.timers.pop(name, None)
         case do.VerifyProposal(proposal=proposal, is_certified=is_certified):
             is_valid = chain.is_sound(proposal) and (is_certified or not _is_on_chain(replica, proposal))
             answer = ev.Verified(proposal.index, proposal.digest, is_valid)
@@ -78,10 +78,11 @@ def _seal(world: World, replica: Replica, life: int) -> None:
     plan_seal(world, replica)
 
 
-def _fire(world: World, replica: Replica, life: int, name: ev.TimerName, epoch: int) -> None:
-    if replica.life == life and replica.timers.get(name.value) == epoch:
-        del replica.timers[name.value]
-        world.post(replica, ev.TimerFired(name, epoch))
+def _fire(where: tuple[World, Replica, int], timer: do.SetTimer) -> None:
+    world, replica, life = where
+    if replica.life == life and replica.timers.get(timer.name) == timer.epoch:
+        del replica.timers[timer.name]
+        world.post(replica, ev.TimerFired(timer.name, timer.epoch))
 
 
 def _is_on_chain(replica: Replica, proposal: Proposal) -> bool:

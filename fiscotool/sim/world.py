@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from fiscotool.pbft.events import Event
 from fiscotool.sim.replica import Block, Replica
@@ -35,6 +35,9 @@ class World(Protocol):
 
     def after(self, ticks: int, action: Callable[[], None]) -> None:
         """Do something later."""
+
+    def schedule(self, ticks: int, function: Callable[[Any, Any], None], first: Any, second: Any) -> None:
+        """Do something with two arguments later."""
 
     def post(self, replica: Replica, event: Event, ticks: int = 0) -> None:
         """Give a replica an event later, if it still lives this life then."""
