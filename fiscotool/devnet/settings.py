@@ -10,11 +10,12 @@ Sources: spec 3.x 4.6, 4.7; bcos-tool `NodeConfig.cpp`, bcos-gateway `GatewayCon
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final
+
+import orjson
 
 from fiscotool.devnet.contracts import Sealer
 from fiscotool.devnet.inifile import Ini, SettingsError, parse_ini
@@ -219,8 +220,8 @@ def parse_endpoints(text: str, name: str = "nodes.json") -> tuple[Endpoint, ...]
     """The list of nodes.json. Raises SettingsError."""
     hint = 'expected {"nodes":["127.0.0.1:30300", …]}'
     try:
-        return tuple(_endpoint(entry) for entry in json.loads(text)["nodes"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        return tuple(_endpoint(entry) for entry in orjson.loads(text)["nodes"])
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise SettingsError(f"{name} is not a list of nodes: {problem}", hint=hint) from problem
 
 
