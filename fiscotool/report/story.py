@@ -15,6 +15,7 @@ from fiscotool.consistency.findings import Finding, InvariantClass, Judgement, R
 from fiscotool.consistency.observations import Observations
 from fiscotool.consistency.timeline import Timeline
 from fiscotool.report.rows import Reason, StoryItem, Tile
+from fiscotool.report.told_by_logs import view_changes_told
 from fiscotool.report.words import Speech
 
 
@@ -146,6 +147,7 @@ def story(say: Speech, observations: Observations, judgement: Judgement, series:
     ]
     for recovery in judgement.recoveries:
         items += _story_of(say, recovery)
+    items += view_changes_told(say, observations)
     sent, committed = len(observations.txs), sum(tx.outcome == "committed" for tx in observations.txs)
     view = max(last_views, default=0)
     if sent:

@@ -74,6 +74,9 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "{node} 已修复；但未观测到它回到其他节点的视图与高度。",
     ),
     "story_never_healed": ("{node} was not healed while watched.", "观测期间 {node} 未修复。"),
+    "story_log_timeout": ("{who}: the timer expired; {leader} led view {view}.", "{who}：定时器超时；{leader} 主持视图 {view}。"),
+    "story_log_away": ("{who}: the leader is away; {leader} led view {view}.", "{who}：leader 不在线；{leader} 主持视图 {view}。"),
+    "story_log_more": ("{count} more view changes.", "另有 {count} 次视图切换。"),
     "story_end": (
         "End: height {height}, view {view}. {sent} transactions sent, {committed} acknowledged, {lost} of them lost.",
         "结束：高度 {height}，视图 {view}。发送 {sent} 笔交易，确认 {committed} 笔，其中丢失 {lost} 笔。",
