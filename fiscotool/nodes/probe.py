@@ -1,4 +1,4 @@
-"""Does a node's RPC answer? One JSON-RPC question over plain HTTP or TLS with the standard library alone.
+"""Does a node's RPC answer? One JSON-RPC question over plain HTTP or TLS without the clients of the `rpc` room.
 
 "The fisco-bcos is running..." in nohup.out comes before the ports are opened, also when opening them fails afterwards
 (recordings/v3/deploy/port_in_use); an answer over RPC is the only proof that a node is up.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import http.client
-import json
 import ssl
 from pathlib import Path
 
+import orjson
+
 from fiscotool.chain.model import NodeHome
 
-_QUESTION = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "getGroupList", "params": []}).encode()
+_QUESTION = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "getGroupList", "params": []})
 _ANSWER_BYTES_MAX = 1 << 20
 _STARTING = (-40010, -32004)
 """What nodes of 2.x and of 3.x refuse with while they start (spec 2.x 2.2; spec 3.x 2.5)."""
@@ -32,7 +33,7 @@ def probe_rpc(node: NodeHome, *, within_s: float = ASK_S) -> str:
             connection = http.client.HTTPConnection(node.rpc_host, node.rpc_port, timeout=within_s)
         try:
             connection.request("POST", "/", _QUESTION, {"Content-Type": "application/json"})
-            answer = json.loads(connection.getresponse().read(_ANSWER_BYTES_MAX))
+            answer = orjson.loads(connection.getresponse().read(_ANSWER_BYTES_MAX))
         finally:
             connection.close()
     except (OSError, http.client.HTTPException) as problem:

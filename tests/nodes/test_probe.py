@@ -58,6 +58,7 @@ def http(body: bytes) -> bytes:
         pytest.param(http(b'{"id":1,"jsonrpc":"2.0","error":{"code":-40010}}'), "not finished starting", id="2.x starting"),
         pytest.param(http(b'{"id":1,"jsonrpc":"2.0","error":{"code":-32004}}'), "not finished starting", id="3.x starting"),
         pytest.param(http(b"<html>"), "not with JSON", id="a web server"),
+        pytest.param(http(b"[" * 200_000), "not with JSON", id="nesting without end"),
         pytest.param(http(b"[]"), "not as JSON-RPC", id="other JSON"),
         pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", "does not answer", id="another protocol"),
         pytest.param(b"", "does not answer", id="closed without a word"),
