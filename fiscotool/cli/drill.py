@@ -105,7 +105,7 @@ def _play(chosen: Drill, chain: Chain, target: LocalTarget, path: Path, rate_per
         Session(chain, path, drill=chosen.name, first_height=_first_height(target), with_logs=True) as session,
         Workload(chain, rate_per_s=rate_per_s, on_result=session.writer.tx, since_start=session.writer.since_start),
     ):
-        run_drill(chosen, World(target, ledger_of(chain), time.monotonic, time.sleep, tell, session.on_fault))
+        run_drill(chosen, World(target, ledger_of(chain), time.monotonic, time.sleep, tell, session.on_fault, has_load=rate_per_s > 0))
 
 
 def _first_height(target: LocalTarget) -> int | None:

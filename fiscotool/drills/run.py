@@ -18,6 +18,7 @@ from fiscotool.drills.target import Look, Target
 from fiscotool.errors import EnvironmentFailure
 
 LOOK_EVERY_S = 0.15
+_WITHOUT_LOAD_S = 10.0
 
 Clock = Callable[[], float]
 Pause = Callable[[float], None]
@@ -29,7 +30,10 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a run needs from outside: the chain, the fault ledger, a clock, a pause, and who listens."""
+    """What a run needs from outside: the chain, the fault ledger, a clock, a pause, and who listens.
+
+    `has_load`: transactions are sent beside the drill. Without, an idle chain makes no blocks, and waiting for some is cut short.
+    """
 
     target: Target
     ledger: FaultLedger
@@ -37,6 +41,7 @@ class World:
     pause: Pause
     tell: Tell
     notice: Notice
+    has_load: bool = True
 
 
 def leader_name(looks: dict[str, Look]) -> str | None:
@@ -140,6 +145,8 @@ class Run:
         self._open.clear()
 
     def _await_blocks(self, count: int, within_s: float) -> None:
+        if not self._world.has_load:
+            within_s = min(within_s, _WITHOUT_LOAD_S)
         began = top_height(self._world.target.look())
         if self._until(lambda looks: top_height(looks) >= began + count, within_s):
             self._world.tell(f"{count} more blocks, height {began + count}")
@@ -170,11 +177,13 @@ def refuse(drill: Drill, target: Target) -> None:
         raise EnvironmentFailure(
             f"drill {drill.name} needs {drill.nodes_min} nodes, the chain has {len(target.names)}", hint="deploy a larger chain"
         )
-    down = [name for name in target.names if target.state_of(name) != "running"]
+    states = {name: target.state_of(name) for name in target.names}
+    down = [name for name, state in states.items() if state != "running"]
     if down:
+        paused = [name for name in down if states[name] == "paused"]
         raise EnvironmentFailure(
             f"drill {drill.name} starts from a whole chain, but {', '.join(down)} {'is' if len(down) == 1 else 'are'} not running",
-            hint="start them: fiscotool start --all",
+            hint=f"let it go on: fiscotool resume {' '.join(paused)}" if paused == down else "start them: fiscotool start --all",
         )
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -124,6 +125,24 @@ def test_a_drill_does_not_begin_on_a_broken_chain(target: ProcessTarget, tmp_pat
     target.kill("node3")
     with pytest.raises(EnvironmentFailure, match="node3 is not running"):
         run_drill(drill_named("kill-leader"), world(target, tmp_path, []))
+
+
+def test_a_frozen_node_is_to_be_resumed_first(target: ProcessTarget, tmp_path: Path) -> None:
+    target.pause("node2")
+    with pytest.raises(EnvironmentFailure, match="node2 is not running") as caught:
+        run_drill(drill_named("kill-leader"), world(target, tmp_path, []))
+    assert caught.value.hint == "let it go on: fiscotool resume node2"
+
+
+def test_without_load_nobody_waits_long_for_blocks(target: ProcessTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    idle = {name: replace(look, height=7) for name, look in target.look().items()}
+    monkeypatch.setattr(target, "look", lambda: idle)
+    for has_load, total_s in ((True, 75), (False, 20)):
+        told: list[str] = []
+        around = replace(world(target, tmp_path, told), has_load=has_load)
+        run_drill(drill_named("pause-leader"), around)
+        assert total_s <= around.clock() < total_s + 60, "two waits for blocks before the healing, one after it"
+        assert any("no 3 more blocks after height 7" in line for line in told)
 
 
 def test_an_unknown_drill_is_answered_with_the_names_there_are() -> None:

@@ -67,7 +67,7 @@ def a_killed_leader_costs_one_time_out(seen: Observations, fault: FaultSeen) -> 
     """One gap of about 3.75 s, one view more; the peers see the connection go within a moment."""
     alive = of(seen, nodes=others(seen, fault), after_s=fault.injected_s - 2 * SAMPLING_S, before_s=end_of(fault))
     gap_s = longest_gap_s(alive)
-    assert 2.5 < gap_s < 6, f"a gap of {gap_s:.2f} s"
+    assert 2.5 < gap_s < 7, f"a gap of {gap_s:.2f} s"
     assert max(views(alive)) >= min(views(alive)) + 1
     missed_s = first_s([s for s in alive if s.sent_s > fault.injected_s], lambda sample: sample.connected_count == len(seen.run.nodes) - 1)
     assert missed_s is not None
@@ -109,7 +109,7 @@ def a_frozen_node_costs_a_time_out_a_turn(seen: Observations, fault: FaultSeen) 
     alive = of(seen, nodes=others(seen, fault), after_s=fault.injected_s + SAMPLING_S, before_s=end_of(fault))
     counts = [sample.connected_count for sample in alive if sample.connected_count is not None]
     assert counts.count(len(seen.run.nodes)) > 0.9 * len(counts), "nobody misses it"
-    assert 2.5 < longest_gap_s(alive, until_s=end_of(fault)) < 6
+    assert 2.5 < longest_gap_s(alive, until_s=end_of(fault)) < 7
     assert max(views(alive)) > min(views(alive))
     silent = [s for s in seen.samples if s.node == fault.node and fault.injected_s + 0.1 < s.sent_s and s.got_s < end_of(fault)]
     assert silent
