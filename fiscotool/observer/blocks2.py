@@ -7,10 +7,13 @@ Sources: spec 2.x 3.3; fiscotool.ledger.header2.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fiscotool.ledger.errors import LedgerFormatError
 from fiscotool.ledger.header2 import hash_header2, header2_from_rpc
+
+_HEX_CHARS_MAX: Final = 66
+"""0x and 256 bits: no quantity of a block is longer."""
 
 
 def is_told_by_2x(told: dict[str, Any]) -> bool:
@@ -20,7 +23,7 @@ def is_told_by_2x(told: dict[str, Any]) -> bool:
 
 def number_of(value: Any) -> Any:
     """A quantity as an integer; anything else as it is."""
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) <= _HEX_CHARS_MAX:
         try:
             return int(value, 16)
         except ValueError:

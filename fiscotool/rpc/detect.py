@@ -26,7 +26,7 @@ from fiscotool.errors import EnvironmentFailure, MalformedAnswer, OutcomeUnknown
 from fiscotool.rpc import replies2_status, replies_group
 from fiscotool.rpc.codec import Asked, encode_request, parse_answer
 from fiscotool.rpc.dialect import Dialect
-from fiscotool.rpc.members import UnexpectedShape
+from fiscotool.rpc.members import UnexpectedShape, as_quantity
 from fiscotool.rpc.neutral import NodeVersion
 from fiscotool.rpc.neutral2 import version_of as version_of_2
 from fiscotool.rpc.neutral3 import version_of as version_of_3
@@ -161,9 +161,7 @@ def _as_ethereum(ask: Callable[[str, Dialect], Any]) -> NodeVersion:
         raise NotFisco(f"the server is another Ethereum node: {str(told)[:80]!r}", method="web3_clientVersion", hint=_HINT_PORTS)
     version = told.partition("/")[2].partition("-")[0]
     chain_id = ask("eth_chainId", Dialect.ETHEREUM)
-    return NodeVersion(
-        Dialect.ETHEREUM, version, "", str(int(chain_id, 16)) if isinstance(chain_id, str) else "", (), extra={"client": told}
-    )
+    return NodeVersion(Dialect.ETHEREUM, version, "", str(as_quantity(chain_id, "the chain id")), (), extra={"client": told})
 
 
 def require_generation(detected: Detected, *, wanted: Dialect) -> None:

@@ -27,4 +27,4 @@ GROUP_MAX: Final = 2**31 - 1
 
 def is_group_number(group: str) -> bool:
     """Whether `group` is written as 2.x writes groups: 1, 2 …; 3.x names them (group0)."""
-    return group.isascii() and group.isdigit() and int(group) <= GROUP_MAX
+    return group.isascii() and group.isdigit() and len(group) <= len(str(GROUP_MAX)) and int(group) <= GROUP_MAX

@@ -14,6 +14,9 @@ import orjson
 
 T = TypeVar("T")
 _SHOWN_CHARS = 60
+_DIGITS_MAX = 78
+_HEX_CHARS_MAX = 67
+"""0x, a sign and 256 bits."""
 
 
 class UnexpectedShape(Exception):  # says what was met
@@ -52,10 +55,20 @@ def as_quantity(value: Any, what: str) -> int:
     if type(value) is int:
         return value
     text = as_text(value, what)
+    if len(text) > _HEX_CHARS_MAX:
+        raise UnexpectedShape(f"{what} is {shown(value)}, longer than 256 bits")
     try:
         return int(text, 16) if text != "0x" else 0
     except ValueError as problem:
         raise UnexpectedShape(f"{what} is {shown(value)}, not a hex quantity") from problem
+
+
+def as_decimal(value: Any, what: str) -> int:
+    """A natural number as decimal text, of 78 digits (256 bits) at most."""
+    text = as_text(value, what)
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
+        raise UnexpectedShape(f"{what} is {shown(value)}, not a decimal text")
+    return int(text)
 
 
 def as_list(value: Any, what: str) -> list[Any]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from fiscotool.rpc.members import Members, as_list, as_quantity, as_text
+from fiscotool.rpc.members import Members, as_decimal, as_list, as_quantity, as_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _id(members: Members, name: str, what: str) -> int | None:
     if value is None:
         return None
     text = as_text(value, f"{what}.{name}")
-    return int(text) if text.isascii() and text.isdigit() else as_quantity(text, f"{what}.{name}")
+    return as_quantity(text, f"{what}.{name}") if text.startswith("0x") else as_decimal(text, f"{what}.{name}")
 
 
 def transaction2(value: Any, what: str = "the transaction") -> Transaction2 | None:

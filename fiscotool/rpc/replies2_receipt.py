@@ -11,7 +11,6 @@ Sources: spec 2.x 2.1, 3.2; librpc/Rpc.cpp; recordings v2/rpc, v2/blocks_full_no
 from __future__ import annotations
 
 import base64
-import binascii
 import zlib
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -190,7 +189,7 @@ def _unpacked(text: str) -> Any:
         if unpacker.unconsumed_tail:
             raise UnexpectedShape(f"the compressed receipts are longer than {UNPACKED_BYTES_MAX >> 20} MiB")
         return orjson.loads(unpacked)
-    except (binascii.Error, zlib.error, orjson.JSONDecodeError) as problem:
+    except (ValueError, zlib.error) as problem:  # Of base64, also for text that is not ASCII, and of JSON.
         raise UnexpectedShape(f"the receipts are a text that is not compressed JSON: {problem}") from problem
 
 

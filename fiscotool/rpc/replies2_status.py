@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from fiscotool.rpc.members import Members, UnexpectedShape, as_integer, as_list, as_quantity, as_text
+from fiscotool.rpc.members import Members, UnexpectedShape, as_decimal, as_integer, as_list, as_quantity, as_text
 
 NOT_A_SEALER2: Final = 65535
 _SEALER: Final = "sealer."
@@ -220,9 +220,6 @@ def _sync_peer2(value: Any, what: str) -> SyncPeer2:
 def sync_status2(value: Any) -> SyncStatus2:
     """The reply of getSyncStatus."""
     members = Members(value, "the sync status")
-    pool = members.text("txPoolSize")
-    if not (pool.isascii() and pool.isdigit()):
-        raise UnexpectedShape(f"the sync status.txPoolSize is {pool[:40]!r}, not a decimal text")
     return SyncStatus2(
         node_id=members.text("nodeId"),
         is_syncing=members.flag("isSyncing"),
@@ -231,7 +228,7 @@ def sync_status2(value: Any) -> SyncStatus2:
         genesis_hash=members.text("genesisHash"),
         known_highest=members.integer("knownHighestNumber"),
         known_latest_hash=members.text("knownLatestHash"),
-        pending_count=int(pool),
+        pending_count=as_decimal(members.take("txPoolSize"), "the sync status.txPoolSize"),
         protocol_id=members.integer("protocolId"),
         peers=members.each("peers", _sync_peer2),
         extra=members.extra(),

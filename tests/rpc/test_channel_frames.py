@@ -110,7 +110,19 @@ def test_block_notices_of_all_protocols(protocol: int) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"1", b"1,", b",2", b"a,b", b"{}", b'{"groupID":"1","blockNumber":1}', b'{"groupID":1,"blockNumber":-1}', b"{", b"\xff"],
+    [
+        b"",
+        b"1",
+        b"1,",
+        b",2",
+        b"a,b",
+        b"1," + b"9" * 5000,
+        b"{}",
+        b'{"groupID":"1","blockNumber":1}',
+        b'{"groupID":1,"blockNumber":-1}',
+        b"{",
+        b"\xff",
+    ],
 )
 def test_block_notices_that_are_none(payload: bytes) -> None:
     with pytest.raises(UnexpectedShape):

@@ -140,6 +140,14 @@ def geth(body: bytes, _connection: socket.socket) -> bytes:
     return refused_answer(body, -32601, "the method getClientVersion does not exist/is not available")
 
 
+def ethereum_without_chain_id(body: bytes, _connection: socket.socket) -> bytes:
+    """Nearly the Ethereum port of a node."""
+    method = json.loads(body)["method"]
+    if method in ("web3_clientVersion", "eth_chainId"):
+        return fake.result_answer(body, "FISCO-BCOS-Web3RPC/3.16.4-Release/Linux" if method.startswith("web3") else "none")
+    return refused_answer(body, -32601, "Method not found")
+
+
 def other_json_rpc(body: bytes, _connection: socket.socket) -> bytes:
     """A JSON-RPC server that knows none of the methods."""
     return refused_answer(body, -32601, "Method not found")
@@ -154,6 +162,7 @@ def says(value: Any) -> fake.Behaviour:
     ("behaviour", "kind", "words"),
     [
         pytest.param(geth, NotFisco, "another Ethereum node: 'Geth/v1.14.0", id="geth"),
+        pytest.param(ethereum_without_chain_id, NotFisco, "the chain id is 'none', not a hex quantity", id="no chain id"),
         pytest.param(other_json_rpc, NotFisco, "none of the methods of a FISCO BCOS node", id="another JSON-RPC server"),
         pytest.param(says("1.0"), NotFisco, "as no FISCO BCOS node does", id="a text for a version"),
         pytest.param(says({"version": "1"}), NotFisco, "no member 'FISCO-BCOS Version'", id="another object"),

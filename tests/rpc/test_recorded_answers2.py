@@ -5,9 +5,11 @@ Source: recordings v2/rpc (spec 2.x 2.1 to 2.3).
 
 from __future__ import annotations
 
+import base64
 import json
 import lzma
 import re
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +19,7 @@ from fiscotool.rpc.any_client import AnyClient
 from fiscotool.rpc.client2 import NodeClient2
 from fiscotool.rpc.codec import Asked, RawAnswer, load_json, parse_answer
 from fiscotool.rpc.dialect import Dialect
+from fiscotool.rpc.members import UnexpectedShape
 from fiscotool.rpc.methods2 import METHODS2
 from fiscotool.rpc.refusals import (
     AlreadyInTxPool,
@@ -32,7 +35,7 @@ from fiscotool.rpc.refusals import (
 )
 from fiscotool.rpc.refusals2 import InvalidSystemConfig, NotHexOrNumber, OnlyWithRpbft
 from fiscotool.rpc.replies2_chain import block2
-from fiscotool.rpc.replies2_receipt import receipt2
+from fiscotool.rpc.replies2_receipt import batch_receipts, receipt2
 from tests.rpc.fake_server import FakeServer, hang_up, serving
 from tests.rpc.leftovers import unparsed
 from tests.rpc.recorded2 import READS, body_of, recorded_behaviour2, rows2
@@ -246,3 +249,15 @@ def test_a_transaction_that_cannot_be_read_is_refused() -> None:
     rows = [row for row in rows2("bad_input.bad") if row["label"] == "sendRawTransaction: rlp 00"]
     with serving(recorded_behaviour2(rows)) as server, NodeClient2(server.url) as client, pytest.raises(MalformTx, match="must be a list"):
         client.submit("00")
+
+
+def test_compressed_receipts(monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 10_000
+    monkeypatch.setattr("fiscotool.rpc.replies2_receipt.UNPACKED_BYTES_MAX", most)
+    told = {"blockInfo": {"blockNumber": "0x1", "blockHash": "0x", "receiptRoot": "0x", "receiptsCount": "0x0"}, "transactionReceipts": []}
+    packed = base64.b64encode(zlib.compress(json.dumps(told).encode())).decode()
+    assert batch_receipts(packed) == batch_receipts(told)
+    bomb = base64.b64encode(zlib.compress(b" " * (most + 10))).decode()
+    for bad in ("", "x", "\x80", "!!!!", base64.b64encode(b"not zlib").decode(), packed[:-8], bomb):
+        with pytest.raises(UnexpectedShape):
+            batch_receipts(bad)

@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 
 from fiscotool.rpc.channel.frames import BadFrame, split_topic
-from fiscotool.rpc.members import Members, UnexpectedShape, as_integer, shown
+from fiscotool.rpc.members import Members, UnexpectedShape, as_decimal, as_integer, as_quantity, shown
 from fiscotool.rpc.status2 import pool_refusal_of
 
 PROTOCOL_MIN: Final = 1
@@ -129,9 +129,10 @@ def read_block_notice(data: bytes) -> BlockNotice:
         group, number = members.take("groupID"), members.integer("blockNumber")
         return BlockNotice(str(as_integer(group, "the block notice.groupID")), _height(number))
     group_text, comma, number_text = text.partition(b",")
-    if not comma or not group_text.isdigit() or not number_text.isdigit():
+    if not comma:
         raise UnexpectedShape(f"the block notice is {shown(payload)}")
-    return BlockNotice(group_text.decode(), _height(int(number_text)))
+    group, number = (as_decimal(part.decode("utf-8", "replace"), "the block notice") for part in (group_text, number_text))
+    return BlockNotice(str(group), _height(number))
 
 
 def _height(number: int) -> int:
@@ -162,8 +163,6 @@ def _either(value: Any, what: str) -> int:
     if type(value) is int:
         return value
     if type(value) is str:
-        try:
-            return int(value, 16 if value.startswith("0x") else 10)
-        except ValueError:
-            pass
+        name = f"the transaction notice.{what}"
+        return as_quantity(value, name) if value.startswith("0x") else as_decimal(value, name)
     raise UnexpectedShape(f"the transaction notice.{what} is {shown(value)}")
