@@ -239,4 +239,4 @@ class Auditor:
                 audit.problems.append(f"{name} stopped answering at block {height}: {reason}")
         self._nodes = tuple(node for node in self._nodes if node.address.name not in result.lost)
         self._on_progress(audit)
-        return bool(self._nodes)
+        return any(node.height >= audit.next_height for node in self._nodes)

@@ -24,6 +24,9 @@ CONNECTIONS: Final = 4
 
 _AHEAD: Final = 32
 _BACK_MAX: Final = 1000
+_MISSING_MAX: Final = 50
+"""A node that claims any height and has nothing there must not keep an audit busy for ever."""
+
 _NODE_ID: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{128}(?![0-9a-f])")
 
 
@@ -73,6 +76,7 @@ class _Walk:
     sealers: tuple[bytes, ...] = ()
     weights: tuple[int, ...] = ()
     genesis_ids: frozenset[bytes] | None = None
+    missing_count: int = 0
     asked: deque[Future[Told]] = field(default_factory=deque)
     told: Iterator[Told] = field(default_factory=lambda: iter(()))
 
@@ -155,6 +159,9 @@ def _verify_height(number: int, walks: list[_Walk], task: RangeTask, result: Ran
             result.find(told.kind, number, (walk.name,), told.problem)
             result.verified[walk.name] = (number, "")
             walk.before = None
+            walk.missing_count += 1
+            if walk.missing_count > _MISSING_MAX:
+                result.lost[walk.name] = (number, f"it says its height is {walk.node.height}, and has no blocks there")
             continue
         seen = _examine(walk, told, task)
         _judge(number, walk, seen, result)

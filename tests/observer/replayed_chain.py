@@ -39,6 +39,7 @@ class ReplayedNode:
     kind: str = ""
     silent_from: int | None = None
     frozen_from: int | None = None
+    claims_height: int = 0
     pause_s: float = 0.0
     thawed: threading.Event = field(default_factory=threading.Event)
     asked: list[str] = field(default_factory=list)
@@ -46,7 +47,7 @@ class ReplayedNode:
     @property
     def height(self) -> int:
         """Height of the chain."""
-        return max(self.blocks)
+        return max(self.claims_height, *self.blocks)
 
     def answer(self, method: str, params: list[Any]) -> Any:
         """The result; a dict with code and message under "error" for a refusal."""

@@ -165,6 +165,18 @@ def test_a_missing_block_is_found(generation: str) -> None:
     assert kinds(audited(nodes)) == [("missing", 4, ("node1",))]
 
 
+def test_a_height_that_is_only_claimed_does_not_keep_an_audit_busy() -> None:
+    nodes = recorded_nodes("v3", 0, 6, count=2)
+    nodes[1].claims_height = 10**12
+    audit = audited(nodes, depth="headers")
+    assert audit.verdict == "violated"
+    assert audit.findings[0].kind == "missing"
+    assert audit.findings[0].height == 7
+    assert "node1 stopped answering" in audit.problems[0]
+    assert "has no blocks there" in audit.problems[0]
+    assert audit.verified["node0"][0] == 6
+
+
 def test_sealers_the_genesis_block_does_not_name_are_found() -> None:
     nodes = recorded_nodes("v3", 0, 3, count=1)
     genesis = nodes[0].blocks[0]
