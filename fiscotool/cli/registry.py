@@ -44,6 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "audit": Entry("audit", "audit", "Verify a chain's whole evidence from RPC alone."),
     "report": Entry("check", "report", "Write the consistency report of a recording."),
     "simulate": Entry("simulate", "simulate", "Run whole chains in virtual time, with faults drawn from a seed."),
+    "compare-protocols": Entry("compare", "compare_protocols", "Compare what protocols cost: messages, bytes, signatures, delays."),
     "model": Entry("model", "model", "Explore every schedule of a protocol within bounds."),
     "destroy": Entry("chain", "destroy", "Remove a chain that deploy made, after asking."),
 }

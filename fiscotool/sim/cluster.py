@@ -75,6 +75,7 @@ class Cluster:
         self.violations: list[Violation] = []
         self.listeners: list[Listener] = []
         self.log = log
+        self.tap: Callable[[Message, int], None] | None = None
         self.message_counts: dict[str, int] = {}
         self.step_count = 0
         self.steps_max = STEPS_MAX
@@ -172,6 +173,8 @@ class Cluster:
         """Put a signed message on the network."""
         kind = type(message).__name__
         self.message_counts[kind] = self.message_counts.get(kind, 0) + 1
+        if self.tap is not None:
+            self.tap(message, 1)
         if not self.is_reachable(sender, receiver):
             return
         arrive = self._arrive_from_liar if sender in self.strategies else self._arrive
@@ -182,7 +185,10 @@ class Cluster:
         """`transmit` to all other sealers, looking only once at what is the same for all."""
         sender, now, count = replica.index, self.now, replica.rules.node_count
         kind = type(message).__name__
-        self.message_counts[kind] = self.message_counts.get(kind, 0) + count - (1 if sender < count else 0)
+        copies = count - (1 if sender < count else 0)
+        self.message_counts[kind] = self.message_counts.get(kind, 0) + copies
+        if self.tap is not None:
+            self.tap(message, copies)
         if replica.state is None or replica.connects_at > now:
             return
         arrivals, schedule, arrive = self.network.arrivals, self.schedule, self._arrive
