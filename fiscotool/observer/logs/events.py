@@ -22,7 +22,8 @@ __all__ = ["DULL", "MAIN_KINDS", "Kind", "LogEvent", "OwnState", "fields_of"]
 class Kind(StrEnum):
     """What happened. The order is that of a block's life, then of a view change, then the rest.
 
-    ROTATED: a view was entered because an idle 2.x chain goes from leader to leader, with nothing wrong.
+    ROTATED: a view was entered because an idle 2.x chain goes from leader to leader, with nothing wrong. ROTATION_JOINED: the others were a
+    few milliseconds ahead in that.
     """
 
     STARTED = "started"
@@ -61,6 +62,7 @@ class Kind(StrEnum):
     REPROPOSED = "reproposed"
     VIEW_ENTERED = "view-entered"
     ROTATED = "rotated"
+    ROTATION_JOINED = "rotation-joined"
     RECOVER_SENT = "recover-sent"
     RECOVER_COUNTED = "recover-counted"
     RECOVERED = "recovered"

@@ -114,7 +114,7 @@ class LogParser:
                 rule = rules.get(message if comma < 0 else message[:comma]) or self._rule_of(message, line)
             kind = rule.kind
             if rule.own:
-                kind = self._told_apart(kind, rule)
+                kind = self._told_apart(kind, rule, message)
             by_kind[kind] = by_kind.get(kind, 0) + 1
             if kind in skip:
                 continue
@@ -131,8 +131,10 @@ class LogParser:
         counts.event_count = sum(by_kind.values())
         return found
 
-    def _told_apart(self, kind: Kind, rule: Rule) -> Kind:
+    def _told_apart(self, kind: Kind, rule: Rule, message: str) -> Kind:
         """A view of 2.x that was entered with no trouble since the one before is the idle chain's rotation."""
+        if rule is words2.JOINED and not self._was_trouble and _number_of(message, "minView") == (_number_of(message, "view") or 0) + 1:
+            return Kind.ROTATION_JOINED
         if kind in _TROUBLE:
             self._was_trouble = True
         elif rule is words2.ENTERED:

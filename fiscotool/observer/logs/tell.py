@@ -73,6 +73,7 @@ _WORDS: Final[dict[Kind, tuple[str, str]]] = {
     Kind.REPROPOSED: ("proposes block {height} ({digest}) again in view {view}", "在视图 {view} 重新提议区块 {height}({digest})"),
     Kind.VIEW_ENTERED: ("enters view {view}", "进入视图 {view}"),
     Kind.ROTATED: ("goes on to view {view}: nothing to do in the one before", "空闲轮换到视图 {view}"),
+    Kind.ROTATION_JOINED: ("the others go on to view {view}: goes along", "其他节点已空闲轮换到视图 {view}:跟随"),
     Kind.RECOVER_SENT: ("tells a node that asks for view {view} which view is current", "告知请求视图 {view} 的节点当前视图"),
     Kind.RECOVER_COUNTED: ("is told by another node that view {view} is current (weight {weight})", "得知当前视图为 {view}(权重 {weight})"),
     Kind.RECOVERED: ("takes over view {view} from the others", "从其他节点恢复到视图 {view}"),

@@ -15,7 +15,7 @@ from typing import Final
 from fiscotool.observer.logs.events import Kind
 from fiscotool.observer.logs.rule import Rule, Shape
 
-__all__ = ["ENTERED", "OTHER_RULES", "PREFIXES", "RULES"]
+__all__ = ["ENTERED", "JOINED", "OTHER_RULES", "PREFIXES", "RULES"]
 
 
 def _keys(kind: Kind, height: str = "", digest: str = "hash", *, view: str = "", sender: str = "", weight: str = "") -> Rule:
@@ -26,6 +26,9 @@ _DULL: Final = Rule(Kind.BOOKKEEPING)
 
 ENTERED: Final = _keys(Kind.VIEW_ENTERED, view="view")
 """A view was entered; whether something was wrong or the idle chain moved on is told by the lines before it."""
+
+JOINED: Final = _keys(Kind.FAST_VIEW_CHANGE, "curNum", view="minView", sender="GenIdx")
+"""f+1 others are ahead; by one view only, and without a time-out here, that is the idle chain's rotation."""
 
 _PBFT: Final[dict[str, Rule]] = {
     "Register handler for PBFTEngine": Rule(Kind.STARTED),
@@ -49,7 +52,7 @@ _PBFT: Final[dict[str, Rule]] = {
     "broadcastViewChangeReq ": _keys(Kind.VIEW_CHANGE_SENT, "curNum", view="toV"),
     "handleViewChangeMsg Succ ": _keys(Kind.VIEW_CHANGE_COUNTED, "reqNum", view="Cview", sender="GenIdx"),
     "checkAndChangeView: Reach consensus": ENTERED,
-    "Trigger fast-viewchange": _keys(Kind.FAST_VIEW_CHANGE, "curNum", view="minView", sender="GenIdx"),
+    "Trigger fast-viewchange": JOINED,
     "catchupView": _keys(Kind.CATCH_UP, "curNum", view="toView", sender="GenIdx"),
     "sendViewChangeMsg: send viewchange to started node": _keys(Kind.CATCH_UP, "curNum", view="toV"),
     "checkSealerList: wrong sealers": _keys(Kind.PROPOSAL_REFUSED, "blkNum"),
