@@ -142,6 +142,10 @@ def _first_look(subject: _Subject, client: NodeReader, clock: Callable[[], float
         return seen
     try:
         status = client.consensus_status()
+        told_id = status.node_id.removeprefix("0x").lower()
+        if home.node_id and told_id and told_id != home.node_id:
+            # Ports were mixed up, or a node of another host listens on its own loopback address, which is ours here.
+            return replace(seen, error=f"another node answers at {home.rpc_url}: {told_id[:8]}…, not {home.node_id[:8]}…")
         # A stranger may have the port of a node that does not run.
         if subject.is_here and process.identity is None:
             return seen
@@ -234,9 +238,14 @@ def _last_words(home: NodeHome) -> tuple[str, ...]:
 
 
 def _trouble(home: NodeHome) -> tuple[str, ...]:
-    """Lines at the end of the log that tell of connections that were refused."""
+    """Lines at the end of the log that tell of peers' connections that were refused."""
     try:
         lines = [line.text for line in tail(home, _LOG_LINES)] if log_files(home) else []
     except EnvironmentFailure:
         return ()
-    return tuple(line for line in lines if _TROUBLE.search(line))
+    return tuple(line for line in lines if is_trouble(line))
+
+
+def is_trouble(line: str) -> bool:
+    """Whether a line of a log tells of a peer's connection that was refused. SDKs on the channel port of 2.x come and go: no trouble."""
+    return _TROUBLE.search(line) is not None and "[CHANNEL]" not in line

@@ -124,6 +124,14 @@ def test_the_doctor_follows_a_chain_through_its_illnesses(chain: Chain) -> None:
     assert bed.findings()["node-paused"] == {"node2"}
     resume([bed.node("node2")])
 
+    # A node is not taken for another whose port it has.
+    config = bed.node("node3").directory / "config.ini"
+    right = config.read_text()
+    config.write_text(right.replace(f"listen_port={bed.node('node3').rpc_port}", f"listen_port={bed.node('node2').rpc_port}"))
+    assert bed.findings()["node-silent"] == {"node3"}
+    assert bed.findings()["port-collision"] == {"node2", "node3"}
+    config.write_text(right)
+
     # Two nodes that have each other on the blacklist are not connected, and lint says why.
     for one, other in (("node0", "node1"), ("node1", "node0")):
         path = bed.node(one).directory / "config.ini"

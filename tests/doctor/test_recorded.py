@@ -9,7 +9,10 @@ import json
 import lzma
 from typing import Any
 
+import pytest
+
 from fiscotool.doctor.diagnosis import diagnose
+from fiscotool.doctor.looking import is_trouble
 from fiscotool.doctor.situation import NodeSeen, Situation
 from fiscotool.rpc.neutral2 import consensus_of
 from fiscotool.rpc.replies2_status import consensus_status2
@@ -79,6 +82,20 @@ def test_one_restarted_comes_back_by_itself() -> None:
     assert all("restart-stuck" not in found for found in seen)
     assert "able" in seen[-1]
     assert not {"starting", "rejoining", "in-timeout"} & set(seen[-1])
+
+
+@pytest.mark.parametrize("generation", ["v2", "v3"])
+def test_healthy_logs_tell_of_no_tls_trouble(generation: str) -> None:
+    """A chain whose nodes were killed, frozen and restarted all day: sessions broke, and no certificate was refused."""
+    for path in sorted(shared("recordings", generation, "logs").glob("node0/*.xz"))[-2:]:
+        with lzma.open(path, "rt", errors="replace") as file:
+            found = [line for line in file if is_trouble(line)]
+        assert found == [], path.name
+
+
+def test_a_refused_certificate_is_trouble() -> None:
+    assert is_trouble("warning|2026-11-21 04:32:13|[Gateway]TLS handshake failed,message=unknown ca")
+    assert is_trouble("error|[P2P][Host]handshakeServer failed,errorValue=1,message=certificate verify failed")
 
 
 def status2(consensus: Any) -> ConsensusStatus:
