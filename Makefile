@@ -70,6 +70,8 @@ pictures: $(DEV_STAMP) ## photograph a real report for docs/images
 model: $(DEV_STAMP) ## count the exam's specification both ways and explore its larger rows
 	@for acc in 0 0,1; do $(BIN)/fiscotool model check --tstamps 1..1 --views 0..0 --acc $$acc --method both --invariants || exit 1; done
 	@for acc in none 1; do $(BIN)/fiscotool model check --tstamps 1..1 --views 0..1 --acc $$acc --method both || exit 1; done
+	$(BIN)/fiscotool model check --tstamps 1..1 --views 0..1 --acc 0,1 --reduce symmetry --reduce eager
+	$(BIN)/fiscotool model hypotheses --steps
 	$(BIN)/python bench/explorer.py --full
 
 docs: $(DEV_STAMP) ## write the generated parts of docs/ again

@@ -140,6 +140,10 @@ class Places:
         at = self._replica.get(i)
         return bits if at is None else bits | ((1 << self._replica_bits) - 1) << at
 
+    def replica_mask(self, i: int) -> int:
+        """All bits of a replica."""
+        return ((1 << self._replica_bits) - 1) << self._replica[i]
+
     def forged(self) -> int:
         """Everything the Byzantine replica can sign alone."""
         b = self.limits.byzantine

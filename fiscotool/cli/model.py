@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fiscotool.cli.hypotheses import hypotheses
 from fiscotool.cli.options import json_option
 from fiscotool.cli.output import Output, table
 from fiscotool.errors import ExitCode, UsageError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 REPLICAS = 4
 QUORUM = 3
 HOWARD_ONLY = ("tstamps", "acc", "checkpoints", "unrepaired", "commit_quorum", "invariants", "method", "replicas", "reduced")
-FISCO3_ONLY = ("heights", "crashes", "holes", "quorum", "no_symmetry")
+FISCO3_ONLY = ("heights", "crashes", "holes", "quorum", "no_symmetry", "asks_progress")
 BITS_MAX = 15
 METHODS = ("packed", "plain", "both", "compiled")
 REDUCTIONS = ("symmetry", "eager")
@@ -34,6 +35,9 @@ def model() -> None:
     \b
     Example: fiscotool model check --spec howard --tstamps 1..1 --views 0..1 --acc 1
     """
+
+
+model.add_command(hypotheses)
 
 
 @model.command()
@@ -53,6 +57,7 @@ def model() -> None:
 @click.option("--crashes", type=click.IntRange(0, 7), default=None, help="fisco3: restarts, of all replicas together.")
 @click.option("--hole", "holes", multiple=True, metavar="NAME", help="fisco3: open a known hole (docs/pbft.md, quirks).")
 @click.option("--quorum", type=click.IntRange(1, REPLICAS), default=None, help="fisco3: plant a bug: so many votes certify.")
+@click.option("--progress", "asks_progress", is_flag=True, help="fisco3: must a block come from every state once faults stop?")
 @click.option("--no-symmetry", is_flag=True, help="fisco3: explore renamed values apart.")
 @click.option("--states", "states_max", type=click.IntRange(min=1), default=None, help="Give up after so many distinct states.")
 @click.option("--svg", type=click.Path(dir_okay=False, writable=True), default=None, help="Draw the way to a violation into this file.")
@@ -90,6 +95,7 @@ def _walk_fisco3(output: Output, options: dict[str, Any]) -> Exploration[Any]:
     """Our own model."""
     from fiscotool.check.fisco3_bounds import HOLES, Limits
     from fiscotool.check.fisco3_packed import PackedFisco3
+    from fiscotool.check.fisco3_progress import Progress
     from fiscotool.check.packed import explore_packed
 
     unknown = sorted(set(options["holes"]) - set(HOLES))
@@ -105,7 +111,8 @@ def _walk_fisco3(output: Output, options: dict[str, Any]) -> Exploration[Any]:
         symmetry=not options["no_symmetry"],
     )
     model = PackedFisco3(limits)
-    found = explore_packed(model, model.agrees, states_max=options["states_max"], on_level=_teller(output), name="agreement")
+    asks, name = (Progress(limits).holds, "progress") if options["asks_progress"] else (model.agrees, "agreement")
+    found = explore_packed(model, asks, states_max=options["states_max"], on_level=_teller(output), name=name)
     output.progress_done()
     return found
 

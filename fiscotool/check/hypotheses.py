@@ -1,0 +1,172 @@
+"""Hypotheses about FISCO BCOS 3.16.4, put to the abstract fisco3 model: a schedule that shows the harm, and the rule that forbids it.
+
+Each names a hole of the core. With the hole open a shortest way to the harm is looked for; where it is long, in stages, or it is given
+and only walked. With the hole closed the same bounds are walked as far as the limit of states allows, and the way is tried again: the
+first step that is not enabled any more is where the sound rule stands.
+
+Sources: observables.md, section 2.1; docs/pbft.md, quirks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from fiscotool.check.fisco3_bounds import Limits
+from fiscotool.check.fisco3_local import Local, Places
+from fiscotool.check.fisco3_packed import PackedFisco3
+from fiscotool.check.fisco3_progress import Progress
+from fiscotool.check.packed import explore_packed
+from fiscotool.check.path import NotAWayError, replay
+
+Goal = Callable[[list[Local]], bool]
+"""A stage: what the honest replicas must have come to."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A claim. `limits` has the holes open; `stages` lead to where the harm is near; `harm` is "fork" or "halt".
+
+    `given` is a way to walk instead of looking for one. `sound_views` is the last view of the walk with the hole closed, if another.
+    """
+
+    name: str
+    says: str
+    limits: Limits
+    harm: str = "fork"
+    stages: tuple[Goal, ...] = ()
+    given: tuple[str, ...] = ()
+    sound_views: int | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was found.
+
+    way, why            steps to the harm, and for a halt the views that follow for ever; empty when there is none within the bounds
+    is_complete         whether every state was seen where no harm was found with the hole open
+    sound_distinct      states seen with the hole closed, without harm
+    sound_complete      whether those were all
+    refused_at          the first step of the way that the sound rule does not allow; 0 when it allows all of it, yet without harm
+    """
+
+    hypothesis: Hypothesis
+    way: tuple[str, ...]
+    why: tuple[str, ...]
+    distinct: int
+    is_complete: bool
+    sound_distinct: int
+    sound_complete: bool
+    sound_harm: bool
+    refused_at: int
+
+    @property
+    def verdict(self) -> str:
+        """In a word."""
+        if self.sound_harm:
+            return "the sound rule fails too"
+        if self.way:
+            return "confirmed"
+        return "refuted within the bounds" if self.is_complete else "not found within the limit"
+
+
+def _agreed_in(view: int) -> Goal:
+    """Somebody is locked in this view and agrees on that value."""
+    return lambda ones: any(one.agreed.get(1) == lock.value for one in ones for lock in one.locks.values() if lock.view == view)
+
+
+REDATED: Final = (
+    *(f"node{i} accepts b at height 1 in view 0" for i in (0, 2)),
+    *(f"node{i} asks for view 1" for i in (0, 2, 3)),
+    "node2 shows view 1: nothing again",
+    *(f"node{i} enters view 1" for i in (0, 2, 3)),
+    "node2 proposes a at height 1 in view 1",
+    "node0 accepts a at height 1 in view 1",
+    *(f"node{i} holds a at height 1 in view 1 prepared" for i in (0, 2)),
+    "node0 agrees on a at height 1 in view 1",
+    *(f"node{i} asks for view {view}" for view in (2, 3) for i in (2, 3)),
+    "node0 shows view 3: proposes b at height 1 again",
+    *(f"node{i} enters view 3" for i in (2, 3)),
+    *(f"node{i} holds b at height 1 in view 3 prepared" for i in (2, 3)),
+    "node2 agrees on b at height 1 in view 3",
+)
+"""Votes of view 0 for b prove nothing against a, agreed in view 1, unless the liar shows them as votes of view 2."""
+
+
+HIDDEN: Final = (
+    "node1 proposes a at height 1 in view 0",
+    "node0 accepts a at height 1 in view 0",
+    *(f"node{i} holds a at height 1 in view 0 prepared" for i in (0, 1)),
+    "node0 agrees on a at height 1 in view 0",
+    "node1 crashes and starts again",
+    "node2 shows view 1: proposes b at height 1 again",
+    *(f"node{i} enters view 1" for i in (1, 3)),
+    *(f"node{i} holds b at height 1 in view 1 prepared" for i in (1, 3)),
+    "node3 agrees on b at height 1 in view 1",
+)
+"""The liar leads view 1 and shows nothing of a, which node0 agreed on with node1, who has forgotten."""
+
+
+def _limits(byzantine: int, view_max: int, *holes: str, crashes: int = 0) -> Limits:
+    return Limits(view_max=view_max, byzantine=byzantine, crashes=crashes, holes=frozenset(holes))
+
+
+HYPOTHESES: Final = (
+    Hypothesis("H1", "a lock that is never released halts the chain", _limits(3, 1, "lock-never-released"), "halt"),
+    Hypothesis("H3", "repeated signers make new views", _limits(3, 2, "duplicate-signers"), stages=(_agreed_in(0),)),
+    Hypothesis("H4", "a certificate is shown as one of a later view", _limits(1, 3, "proof-without-view"), given=REDATED, sound_views=1),
+    Hypothesis("H6", "a new view hides a lock lost in a crash", _limits(2, 1, "amnesia", "new-view-unchecked", crashes=1), given=HIDDEN),
+    Hypothesis("H6 less amnesia", "unchecked new views, locks kept", _limits(2, 1, "new-view-unchecked")),
+)
+"""H2 is about block synchronisation and H7 about disks, which the model has not. H5 is about the order of single votes, which it
+abstracts from: tests/pbft/test_quirks.py shows H5 on the core itself."""
+
+
+def decide(hypothesis: Hypothesis, *, states_max: int) -> Decision:
+    """Looks for the harm with the hole open and closed. `states_max` bounds each walk."""
+    limits = hypothesis.limits
+    way, end, distinct, is_complete = _search(hypothesis, limits, states_max)
+    why = Progress(limits).explain(end) if way and hypothesis.harm == "halt" else ()
+    closed = replace(limits, holes=frozenset())
+    walked = replace(closed, view_max=limits.view_max if hypothesis.sound_views is None else hypothesis.sound_views)
+    model = PackedFisco3(walked)
+    sound = explore_packed(model, _property(hypothesis, walked, model), states_max=states_max)
+    refused_at = 0
+    try:
+        replay(PackedFisco3(closed), way)
+    except NotAWayError as error:
+        refused_at = error.number
+    harm = sound.violation is not None
+    return Decision(hypothesis, way, why, distinct, is_complete, sound.distinct, sound.is_complete, harm, refused_at)
+
+
+def _search(hypothesis: Hypothesis, limits: Limits, states_max: int) -> tuple[tuple[str, ...], int, int, bool]:
+    """(labels, last state, states seen, whether all were seen)."""
+    model, places = PackedFisco3(limits), Places(limits)
+    if hypothesis.given:
+        ends = replay(model, hypothesis.given)
+        harmed = [state for state in sorted(ends) if not _property(hypothesis, limits, model)(state)]
+        return (hypothesis.given, harmed[0], 0, True) if harmed else ((), model.initial(), 0, False)
+    state, way, distinct = model.initial(), list[str](), 0
+    for goal in hypothesis.stages:
+        found = explore_packed(model, _not_yet(goal, places, limits), start=state, states_max=states_max)
+        distinct += found.distinct
+        if found.violation is None:
+            return (), state, distinct, False
+        if found.violation.path:
+            state = found.violation.path[-1].target
+            way += [step.label for step in found.violation.path]
+    found = explore_packed(model, _property(hypothesis, limits, model), start=state, states_max=states_max)
+    distinct += found.distinct
+    if found.violation is None:
+        return (), state, distinct, found.is_complete and not hypothesis.stages
+    return (*way, *(step.label for step in found.violation.path)), found.violation.path[-1].target, distinct, True
+
+
+def _not_yet(goal: Goal, places: Places, limits: Limits) -> Callable[[int], bool]:
+    return lambda state: not goal([places.read(i, state) for i in limits.honest])
+
+
+def _property(hypothesis: Hypothesis, limits: Limits, model: PackedFisco3) -> Callable[[int], bool]:
+    return Progress(limits).holds if hypothesis.harm == "halt" else model.agrees

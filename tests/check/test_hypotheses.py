@@ -1,0 +1,67 @@
+"""Hypotheses about holes: confirmed by a schedule with the hole open, and not within the same bounds with it closed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fiscotool.check.fisco3_bounds import Limits
+from fiscotool.check.fisco3_packed import PackedFisco3
+from fiscotool.check.fisco3_progress import Progress
+from fiscotool.check.hypotheses import HIDDEN, HYPOTHESES, REDATED, decide
+from fiscotool.check.packed import explore_packed
+from fiscotool.check.path import NotAWayError, replay
+
+BY_NAME = {one.name: one for one in HYPOTHESES}
+
+
+def test_a_lock_that_is_never_released_halts_the_chain_and_a_released_one_does_not() -> None:
+    """H1, complete within one height, two views, one replica that lies and then falls silent."""
+    found = decide(BY_NAME["H1"], states_max=100_000)
+    assert found.verdict == "confirmed"
+    assert len(found.way) == 11
+    assert found.why[-1] == "and so for ever"
+    assert sum("refuse" in view for view in found.why) == 3
+    assert (found.sound_distinct, found.sound_complete, found.sound_harm) == (70_414, True, False)
+    assert found.refused_at == 0  # every step is allowed; what differs is that the lock opens afterwards
+
+
+def test_repeated_signers_fork_the_chain() -> None:
+    """H3."""
+    found = decide(BY_NAME["H3"], states_max=20_000)
+    assert found.verdict == "confirmed"
+    assert "shows view 2" in found.way[found.refused_at - 1]
+
+
+@pytest.mark.parametrize(("name", "way", "forbidden"), [("H4", REDATED, "shows view 3"), ("H6", HIDDEN, "shows view 1")])
+def test_a_given_way_forks_only_with_the_hole(name: str, way: tuple[str, ...], forbidden: str) -> None:
+    limits = BY_NAME[name].limits
+    model = PackedFisco3(limits)
+    assert any(not model.agrees(state) for state in replay(model, way))
+    with pytest.raises(NotAWayError, match=forbidden):
+        replay(PackedFisco3(replace(limits, holes=frozenset())), way)
+
+
+def test_locks_alone_are_why_an_unchecked_new_view_does_no_harm() -> None:
+    """H6 less amnesia: the same way without forgetting ends before the fork."""
+    limits = replace(BY_NAME["H6"].limits, holes=frozenset({"new-view-unchecked"}))
+    with pytest.raises(NotAWayError, match="'node1 holds b"):
+        replay(PackedFisco3(limits), HIDDEN)
+
+
+def test_too_high_a_quorum_halts_and_progress_says_so() -> None:
+    """A planted bug: all four must vote, so one silent replica stops everything."""
+    limits = Limits(view_max=0, byzantine=1, quorum=4)
+    progress = Progress(limits)
+    found = explore_packed(PackedFisco3(limits), progress.holds)
+    assert found.violation is not None
+    assert not found.violation.path
+    assert "refuse" in "".join(progress.explain(PackedFisco3(limits).initial()))
+
+
+def test_from_every_state_within_two_heights_blocks_come_whoever_dies() -> None:
+    limits = Limits(heights=2, view_max=0, byzantine=2)
+    found = explore_packed(PackedFisco3(limits), Progress(limits).holds)
+    assert found.violation is None
+    assert found.is_complete
