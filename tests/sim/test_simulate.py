@@ -110,6 +110,12 @@ def test_a_standstill_that_the_protocol_allows_is_named_and_is_no_wrong(dialect:
     assert outcome.stuck
 
 
+@pytest.mark.parametrize("seed", [6006, 6010])
+def test_the_known_limit_of_restarts_is_named(seed: int) -> None:
+    outcome = simulate(draw_settings(seed, action_ticks=150))
+    assert (outcome.is_live, outcome.known_stall, outcome.rules_broken) == (False, "restarted-apart", ())
+
+
 def test_any_other_standstill_is_wrong() -> None:
     """Two silent replicas of four: nobody is at fault for a hole of the protocol."""
     outcome = simulate(draw_settings(5, node_count=4, byzantine=((0, "silent"), (1, "silent")), dead=(), ticks=2_000))
