@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
+
 from fiscotool.chain.model import BINARY_NAME
 from fiscotool.chain.spec import version_key
 from fiscotool.errors import EnvironmentFailure
@@ -91,7 +93,7 @@ class BinaryCache:
         place = self.root / f"v{version}"
         path = place / BINARY_NAME
         try:
-            data = json.loads((place / f"{BINARY_NAME}.json").read_text(encoding="utf-8"))
+            data = orjson.loads((place / f"{BINARY_NAME}.json").read_text(encoding="utf-8"))
             if data["format"] != _FORMAT or not _SHA256.fullmatch(data["sha256"]) or not path.is_file():
                 return None
             return CachedBinary(version, path, data["sha256"], str(data["source"]), str(data["added"]))

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+import orjson
+
 from fiscotool.errors import ChainDirectoryError
 
 MANIFEST_NAME = ".fiscotool.json"
@@ -53,7 +55,7 @@ def read_manifest(root: Path) -> Manifest | None:
     except (OSError, UnicodeDecodeError) as problem:
         raise ChainDirectoryError(f"{path} cannot be read: {problem}", hint="check the permissions of the directory") from problem
     try:
-        return _parse(json.loads(text))
+        return _parse(orjson.loads(text))
     except (ValueError, KeyError, TypeError) as problem:
         raise ChainDirectoryError(
             f"{path} is damaged: {problem}", hint=f"remove {MANIFEST_NAME} to use the directory like one of build_chain.sh's"

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import orjson
 
 from fiscotool.chain.ini import Ini, parse_ini
 from fiscotool.chain.model import BINARY_NAME, NODE_DIRECTORY, Generation
@@ -190,7 +191,7 @@ def _peers3(place: Path, damage: dict[str, str]) -> tuple[str, ...]:
         damage[PEERS] = ""
         return ()
     try:
-        return tuple(str(address) for address in json.loads(content)["nodes"])
+        return tuple(str(address) for address in orjson.loads(content)["nodes"])
     except (ValueError, KeyError, TypeError):
         damage[PEERS] = 'it is not {"nodes": ["address:port", …]}'
         return ()

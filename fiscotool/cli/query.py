@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
+import orjson
 
 from fiscotool.cli.answers import as_text
 from fiscotool.cli.options import json_option, load_chain, node_option, select_nodes, where_option
@@ -109,7 +109,7 @@ def ask(chain: Chain, node: str | None, question: Callable[[NodeReader], Any]) -
 def _parameter(text: str) -> Any:
     """A parameter as typed: JSON where it is JSON (numbers, true, lists), else text."""
     try:
-        return json.loads(text)
+        return orjson.loads(text)
     except ValueError:
         return text
 

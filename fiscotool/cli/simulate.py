@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import orjson
 
 from fiscotool.cli.options import json_option
 from fiscotool.cli.output import Output, table
@@ -241,7 +242,7 @@ def _read(path: Path) -> tuple[Settings, Schedule]:
     from fiscotool.sim.settings import Settings, problems_of
 
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = orjson.loads(path.read_text(encoding="utf-8"))
         plain = dict(document["settings"])
         plain["byzantine"] = tuple((index, name) for index, name in plain["byzantine"])
         fields_read: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}

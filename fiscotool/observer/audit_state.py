@@ -14,6 +14,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
+
 from fiscotool.errors import EnvironmentFailure, UsageError
 from fiscotool.observer.audit_words import Audit, AuditFinding, SealerChange
 
@@ -39,7 +41,7 @@ def save_audit(path: Path, audit: Audit) -> None:
 def load_audit(path: Path) -> Audit | None:
     """The state in a file, None if there is no such file. Raises UsageError for a file that is none."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = orjson.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as problem:
