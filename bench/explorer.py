@@ -13,9 +13,13 @@ import resource
 import time
 
 from fiscotool.check.explore import explore
+from fiscotool.check.fisco3_bounds import Limits
+from fiscotool.check.fisco3_packed import PackedFisco3
 from fiscotool.check.howard import Howard
 from fiscotool.check.howard_packed import PackedHoward
 from fiscotool.check.howard_terms import Bounds
+from fiscotool.check.kernel import compare, explore_compiled
+from fiscotool.check.kernel_loops import KernelMissing
 from fiscotool.check.packed import explore_packed
 
 ALL = frozenset(range(4))
@@ -35,6 +39,36 @@ def measure(bounds: Bounds, *, is_packed: bool) -> float:
     return found.distinct / spent_s
 
 
+def measure_fisco3(limits: Limits, states_max: int) -> None:
+    """Our own model with agreement asked of every state: its first levels."""
+    model = PackedFisco3(limits)
+    began_s = time.process_time()
+    found = explore_packed(model, model.agrees, states_max=states_max)
+    spent_s = time.process_time() - began_s
+    print(
+        f"fisco3 heights 1..{limits.heights} views 0..{limits.view_max} byzantine {limits.byzantine} crashes {limits.crashes}: "
+        f"{found.distinct:,} distinct in {found.depth} levels, {spent_s:.2f} s: {found.distinct / spent_s:,.0f} distinct/s"
+    )
+
+
+def measure_compiled(bounds: Bounds) -> None:
+    """The compiled walk of a row, compiled before, and whether it counted like the interpreted one."""
+    try:
+        explore_compiled(PackedHoward(Bounds(1, 0, frozenset({0}))), width=PackedHoward(bounds).width)
+    except KernelMissing as error:
+        print(f"compiled: {error}")
+        return
+    model = PackedHoward(bounds)
+    began_s = time.process_time()
+    found = explore_compiled(model, width=model.width)
+    spent_s = time.process_time() - began_s
+    differs = compare(explore_packed(PackedHoward(bounds)), found)
+    print(
+        f"compiled acc {sorted(bounds.acc)}: {found.distinct:,} distinct, {spent_s:.2f} s: {found.generated / spent_s:,.0f} generated/s "
+        f"{found.distinct / spent_s:,.0f} distinct/s; {differs or 'every level and action as interpreted'}"
+    )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -45,7 +79,10 @@ def main() -> None:
         print(f"       packed / plain: {ratio:.1f}")
     for bounds in (Bounds(1, 1, frozenset({0, 1})), Bounds(2, 0, frozenset({0, 1})), Bounds(1, 3, frozenset())):
         measure(bounds, is_packed=True)
+    measure_fisco3(Limits(heights=2, view_max=2, byzantine=1, crashes=1), 150_000)
+    measure_compiled(Bounds(1, 0, frozenset({0, 1, 2})))
     if arguments.full:
+        measure_compiled(Bounds(1, 0, ALL))
         measure(Bounds(1, 0, ALL), is_packed=True)
 
 
