@@ -124,6 +124,8 @@ def try_stable(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     slot = state.slots[0]
     if slot.is_stable or slot.block_hash == NO_DIGEST or slot.agreed is None:
         return state
+    if len(slot.checkpoints) * max(state.rules.weights) < state.quorum_weight:
+        return state
     signed = tuple((vote.sender, vote.signature) for vote in slot.checkpoints if vote.digest == slot.block_hash)
     if not is_quorum(state, tuple(sender for sender, _ in signed)):
         return state

@@ -15,6 +15,8 @@ Sources: Castro & Liskov, OSDI'99, section 4.2; bcos-pbft `PBFTEngine.cpp` `hand
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from operator import attrgetter
 from typing import TypeVar
 
 from fiscotool.pbft import checkpoint, timers
@@ -28,6 +30,8 @@ from fiscotool.pbft.types import NO_DIGEST, Height, NodeIndex
 from fiscotool.pbft.voting import accept, conflict
 
 Vote = TypeVar("Vote", bound=Prepare | Commit)
+
+_sender = attrgetter("sender")
 
 
 def on_preprepare(state: ReplicaState, message: PrePrepare, out: list[Effect]) -> ReplicaState:
@@ -93,20 +97,17 @@ def on_commit(state: ReplicaState, message: Commit, out: list[Effect]) -> Replic
 
 def add_vote(state: ReplicaState, votes: tuple[Vote, ...], message: Vote, out: list[Effect]) -> tuple[Vote, ...]:
     """`votes` with the message in it, or `votes` itself with a Reject in `out` (rule 5)."""
-    position = 0
-    for known in votes:
-        if known.sender == message.sender:
-            stale_kept = bool(state.rules.quirks) and state.rules.has(Quirk.STALE_VOTE_KEPT) and known.digest == message.digest
-            if known.view > message.view or known.view == message.view or stale_kept:
-                if message.sender != state.me:
-                    same = known.digest == message.digest
-                    out.append(Reject(message, RejectReason.DUPLICATE if same else RejectReason.DOUBLE_VOTE))
-                return votes
-            return (*votes[:position], message, *votes[position + 1 :])
-        if known.sender > message.sender:
-            break
-        position += 1
+    position = bisect_left(votes, message.sender, key=_sender)
     assert position <= len(votes)
+    if position < len(votes) and votes[position].sender == message.sender:
+        known = votes[position]
+        stale_kept = bool(state.rules.quirks) and state.rules.has(Quirk.STALE_VOTE_KEPT) and known.digest == message.digest
+        if known.view >= message.view or stale_kept:
+            if message.sender != state.me:
+                same = known.digest == message.digest
+                out.append(Reject(message, RejectReason.DUPLICATE if same else RejectReason.DOUBLE_VOTE))
+            return votes
+        return (*votes[:position], message, *votes[position + 1 :])
     return (*votes[:position], message, *votes[position:])
 
 
@@ -117,6 +118,8 @@ def try_precommit(state: ReplicaState, slot: Slot, out: list[Effect]) -> Replica
         return None
     if slot.cert is not None and slot.cert.view >= pre.view:
         return None
+    if len(slot.prepares) * max(state.rules.weights) < state.quorum_weight:
+        return None  # Too few whoever they are: most votes end here.
     signed = matching(state, slot.prepares, pre)
     if not is_quorum(state, tuple(sender for sender, _ in signed)):
         return None
@@ -135,6 +138,8 @@ def try_commit(state: ReplicaState, slot: Slot, out: list[Effect]) -> ReplicaSta
     if pre is None or cert is None or state.in_timeout or not pre.view == cert.view == state.view:
         return None
     if (slot.agreed is not None and not slot.is_pulled) or slot.block_hash != NO_DIGEST:
+        return None
+    if len(slot.commits) * max(state.rules.weights) < state.quorum_weight:
         return None
     if not is_quorum(state, tuple(sender for sender, _ in matching(state, slot.commits, pre))):
         return None
