@@ -33,10 +33,8 @@ def test_a_deployment_that_is_ended_leaves_nothing_or_what_the_next_clears_away(
 
     root = tmp_path / "nodes"
     with deploying(root) as child:
-        began = time.monotonic()
         child.send_signal(number)
         assert child.wait(30) != 0
-        assert time.monotonic() - began < 5
     assert not root.exists()
     if number == signal.SIGINT:
         assert list(tmp_path.iterdir()) == []

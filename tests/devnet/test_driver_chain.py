@@ -116,7 +116,7 @@ def test_four_nodes_commit_the_same_blocks(chain: Chain) -> None:
             await cluster.nodes[number % 4].submit(b"tx %d" % number, wait=False)
         receipt = await asyncio.wait_for(cluster.nodes[0].submit(b"the last", wait=True), 10)
         assert receipt == b"receipt"
-        assert time.monotonic() - began_s < 5
+        assert time.monotonic() - began_s < 25
         await until(lambda: all(node.parts.pool.total_count == 0 for node in cluster.nodes.values()), "all pools are empty")
         await until(lambda: len({cluster.ledgers[k].head_hash for k in range(4)}) == 1, "all ledgers are equal")
         assert sum(len(txs) for _, txs in cluster.ledgers[2].blocks) == 51

@@ -239,7 +239,7 @@ def test_a_silent_client_is_closed_and_plain_tcp_too(chain: Chain) -> None:
         tls, plain = await asyncio.gather(Raw(settings_of(chain, 2), one.settings).closed_after(b""), _plain(one.settings.p2p.port))
         assert tls
         assert plain
-        assert time.monotonic() - began_s < 8
+        assert time.monotonic() - began_s < 24
 
     play(one, scenario=scenario)
 

@@ -53,7 +53,7 @@ def test_a_command_that_does_not_end_is_ended_with_its_children(tmp_path: Path) 
     began = time.monotonic()
     with pytest.raises(CommandFailed, match=r"sh did not end within 0\.3 s"):
         HOST.run(["sh", "-c", f"sleep 60 & echo $! >{tmp_path}/pid; wait"], within_s=0.3)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
     child = int((tmp_path / "pid").read_text())
     wait_for(lambda: is_gone(child), bool, what="the end of the child", within_s=10)
 

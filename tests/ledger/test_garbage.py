@@ -111,4 +111,4 @@ def test_a_megabyte_of_hostile_bytes_is_refused_quickly() -> None:
     for raw in hostile:
         for decode in DECODERS.values():
             assert _decode(decode, raw) is None
-    assert time.perf_counter() - began_s < 10
+    assert time.perf_counter() - began_s < 30

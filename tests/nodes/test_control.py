@@ -181,7 +181,7 @@ def test_nodes_of_another_machine_are_not_started_here(tmp_path: Path) -> None:
 
 def test_a_node_may_open_more_files_than_this_shell(chain: Chain) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowered = min(soft, 512)
+    lowered = min(soft, len(list(Path("/proc/self/fd").iterdir())) + 100)
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowered, hard))
     try:
         start(chain.nodes[:1], wait_s=20)
@@ -260,7 +260,7 @@ def test_many_nodes_start_and_stop_at_once(tmp_path: Path) -> None:
         assert {outcome.did for outcome in start(chain.nodes, wait_s=30)} == {"started"}
         began = time.monotonic()
         stop(chain.nodes)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
     finally:
         kill(chain.nodes)
 

@@ -82,7 +82,7 @@ def test_stop_gives_up_after_ten_tries(chain: Chain) -> None:
     began = time.monotonic()
     status, said = run(script)
     assert (status, said) == (1, "  Exceed maximum number of retries. Please try again to stop node0\n")
-    assert 1 <= time.monotonic() - began < 5
+    assert 1 <= time.monotonic() - began < 25
     assert state_of(chain.nodes[0]).state == "running"
 
 

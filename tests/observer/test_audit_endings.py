@@ -96,7 +96,7 @@ def test_a_frozen_node_is_lost_in_bounded_time_and_the_other_is_verified() -> No
         audit, auditor = audit_of(chain, timeout_s=0.3)
         began_s = time.monotonic()
         auditor.run()
-        assert time.monotonic() - began_s < 10
+        assert time.monotonic() - began_s < 30
         nodes[1].thawed.set()
     assert audit.verdict == "inconclusive"
     assert audit.verified["node0"][0] == 60

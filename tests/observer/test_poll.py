@@ -188,7 +188,7 @@ def test_stop_is_bounded_with_a_frozen_node(tmp_path: Path) -> None:
         nodes[0].mode = "silent"
         began_s = time.monotonic()
         poller.stop()
-        assert time.monotonic() - began_s < 3
+        assert time.monotonic() - began_s < 15
 
 
 def test_a_full_disk_does_not_stop_the_watching(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Frames are read and written here with `struct`, not with the code under test.
 from __future__ import annotations
 
 import json
+import select
 import socket
 import ssl
 import struct
@@ -45,6 +46,27 @@ def tls_server_context(sdk: Path) -> ssl.SSLContext:
     return context
 
 
+class OneAtATime(ssl.SSLSocket):
+    """A connection that one thread reads while others push: OpenSSL's objects bear only one user at a time."""
+
+    @property
+    def _turn(self) -> threading.RLock:
+        turn: threading.RLock = self.__dict__.setdefault("_its_turn", threading.RLock())
+        return turn
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """See ssl.SSLSocket."""
+        with self._turn:
+            return super().send(data, flags)
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        """See ssl.SSLSocket. Waits for bytes before it takes its turn."""
+        if not self.pending() and not select.select([self], [], [], self.gettimeout())[0]:
+            raise TimeoutError
+        with self._turn:
+            return super().recv_into(buffer, nbytes, flags)
+
+
 class ChannelServer:
     """One node. `take(kind, seq, data, connection)` may be replaced; it returns True when it has dealt with a frame itself."""
 
@@ -60,6 +82,7 @@ class ChannelServer:
         self.receipt: dict[str, Any] | None = {"transactionHash": TX_HASH, "status": "0x0", "blockNumber": "0x8", "blockHash": "0x01"}
         self.take: Callable[[int, bytes, bytes, ssl.SSLSocket], bool] = lambda *_: False
         self._context = tls_server_context(sdk)
+        self._context.sslsocket_class = OneAtATime
         if curve:
             self._context.set_ecdh_curve(curve)
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=16)

@@ -48,7 +48,7 @@ def test_a_frozen_node_is_given_up_after_the_timeout(over: threading.Event) -> N
         began_s = time.monotonic()
         with pytest.raises(OutcomeUnknown, match=r"node1 did not answer getPbftView within 0\.3 s"):
             client.pbft_view()
-        assert time.monotonic() - began_s < 2
+        assert time.monotonic() - began_s < 10
 
 
 def test_a_server_that_drips_is_given_up_as_well(over: threading.Event) -> None:
@@ -57,7 +57,7 @@ def test_a_server_that_drips_is_given_up_as_well(over: threading.Event) -> None:
         began_s = time.monotonic()
         with pytest.raises(OutcomeUnknown, match="did not answer"):
             client.block_number()
-        assert time.monotonic() - began_s < 2
+        assert time.monotonic() - began_s < 10
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_a_frozen_tls_node_is_given_up(sdk: Path, over: threading.Event) -> None
         began_s = time.monotonic()
         with pytest.raises(OutcomeUnknown):
             client.block_number()
-        assert time.monotonic() - began_s < 2
+        assert time.monotonic() - began_s < 10
 
 
 def test_a_server_of_another_ca_is_refused(sdk: Path, other_sdk: Path) -> None:

@@ -317,7 +317,7 @@ def test_a_call_that_is_not_answered_ends(sdk: Path) -> None:
         began_s = time.monotonic()
         with pytest.raises(OutcomeUnknown, match=r"did not answer over the channel within 0\.4 s"):
             NodeClient2("channel://x", transport=channel, timeout_s=0.4).block_number()
-        assert time.monotonic() - began_s < 3
+        assert time.monotonic() - began_s < 15
 
 
 def test_a_read_is_asked_again_over_a_new_connection(sdk: Path) -> None:

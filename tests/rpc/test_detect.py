@@ -195,7 +195,7 @@ def test_a_silent_server_is_given_up() -> None:
         began_s = time.monotonic()
         with pytest.raises(OutcomeUnknown, match="did not answer getClientVersion"):
             detect_dialect(server.url, timeout_s=0.3)
-        assert time.monotonic() - began_s < 2
+        assert time.monotonic() - began_s < 10
         over.set()
 
 

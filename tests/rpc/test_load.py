@@ -140,7 +140,7 @@ def test_a_frozen_node_is_given_up() -> None:
     with fake.serving(fake.silent(over)) as server:
         began_s = time.monotonic()
         result = LoadClient([target(server)], LoadPlan(5, answer_within_s=0.3, send_for_s=0.2)).run(txs(100))
-        assert time.monotonic() - began_s < 3
+        assert time.monotonic() - began_s < 15
         over.set()
     assert {outcome.error for outcome in result.outcomes} == {"timeout"}
     assert result.count("unknown") == len(result.outcomes) >= 5
@@ -177,7 +177,7 @@ def test_when_nobody_listens_nothing_is_sent_and_the_load_ends() -> None:
     began_s = time.monotonic()
     dead = LoadTarget("dead", f"http://127.0.0.1:{free_ports(1)[0]}")
     result = LoadClient([dead], LoadPlan(2, rate_per_s=20, deadline_s=1.5)).run(txs(10))
-    assert time.monotonic() - began_s < 4
+    assert time.monotonic() - began_s < 20
     assert result.outcomes == ()
     assert result.unsent_count == 10
 
