@@ -35,8 +35,9 @@ def write_and_kill(directory: Path, after_s: float) -> int:
         while time.monotonic() < deadline_s:
             lines.append(writer.stdout.readline())
         writer.kill()
-        rest, _ = writer.communicate()
-        lines += rest.splitlines()
+        # Read on through the same buffer: communicate() would lose the lines that readline() has already taken from the pipe.
+        lines += writer.stdout.readlines()
+        writer.wait(_START_S_MAX)
     return max(int(line) for line in lines if line.strip().isdigit())
 
 

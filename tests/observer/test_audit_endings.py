@@ -93,10 +93,11 @@ def test_a_frozen_node_is_lost_in_bounded_time_and_the_other_is_verified() -> No
     nodes = recorded_nodes("v3", 0, 60, count=2)
     nodes[1].frozen_from = 20
     with replayed(nodes) as chain:
-        audit, auditor = audit_of(chain, timeout_s=0.3)
+        # Long enough that a node which is only slow, because the machine is busy, is not taken for a frozen one.
+        audit, auditor = audit_of(chain, timeout_s=2.0)
         began_s = time.monotonic()
         auditor.run()
-        assert time.monotonic() - began_s < 30
+        assert time.monotonic() - began_s < 60
         nodes[1].thawed.set()
     assert audit.verdict == "inconclusive"
     assert audit.verified["node0"][0] == 60

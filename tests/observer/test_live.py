@@ -51,7 +51,7 @@ def test_a_frozen_node_does_not_hold_up_the_table() -> None:
     with fake_nodes(2) as nodes:
         nodes[1].mode = "silent"
         views = watch(
-            [node.target for node in nodes], every_s=0.1, timeout_s=0.3, state_of={"node0": "running", "node1": "paused"}.__getitem__
+            [node.target for node in nodes], every_s=0.1, timeout_s=2.0, state_of={"node0": "running", "node1": "paused"}.__getitem__
         )
         first = next(views)
         views.close()

@@ -71,15 +71,15 @@ def test_a_dead_and_a_frozen_node_delay_nobody(tmp_path: Path) -> None:
     dead = PollTarget("dead", f"http://127.0.0.1:{free_ports(1)[0]}")
     with fake_nodes(2) as nodes:
         nodes[1].mode = "silent"
-        with Poller([nodes[0].target, nodes[1].target, dead], 0.05, timeout_s=0.6, on_heard=heard.append):
+        with Poller([nodes[0].target, nodes[1].target, dead], 0.05, timeout_s=3.0, on_heard=heard.append):
             until(lambda: sum(item.name == "node1" for item in heard) >= 2)
             until(lambda: sum(item.name == "node0" for item in heard) >= 15)
     errors = {item.name: item.error for item in heard}
     assert errors["node0"] == ""
     assert errors["node1"].startswith("timeout")
     assert errors["dead"] == "refused: Connection refused"
-    assert gap_max_s(heard, "node0") < 0.5, "the healthy node was polled on schedule"
-    assert all(item.got_clock_s - item.sent_clock_s < 1.5 for item in heard)
+    assert gap_max_s(heard, "node0") < 2.5, "the healthy node did not wait for the frozen one"
+    assert all(item.got_clock_s - item.sent_clock_s < 8 for item in heard)
 
 
 @pytest.mark.parametrize(

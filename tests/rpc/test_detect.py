@@ -243,7 +243,7 @@ def test_a_frozen_node_behind_tls_is_silent_and_nothing_else(sdk: Path) -> None:
     over = threading.Event()
     with fake.serving(fake.silent(over), context=tls_context(sdk)) as server:
         with pytest.raises(OutcomeUnknown, match="did not answer getClientVersion") as caught:
-            detect_dialect(server.url, tls=TlsFiles.from_sdk(sdk), timeout_s=0.5)
+            detect_dialect(server.url, tls=TlsFiles.from_sdk(sdk), timeout_s=2)
         assert "frozen" in caught.value.hint
         over.set()
 
