@@ -73,12 +73,14 @@ def run(name: str, record_dir: Path | None, rate_per_s: float | None, directory:
     chain = load_chain(directory)
     folder = record_dir if record_dir is not None else Path("runs") / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     path = folder / RECORDING
-    target = LocalTarget(chain)
+    target, ledger = LocalTarget(chain), ledger_of(chain)
     try:
-        _heal_left_over(target, ledger_of(chain), output)
-        _play(chosen, chain, target, path, chosen.rate_per_s if rate_per_s is None else rate_per_s, output)
+        # One hold from the first look to the last block: a second drill is refused before it has made a recording.
+        with ledger.exclusive():
+            _heal_left_over(target, ledger, output)
+            _play(chosen, chain, target, ledger, path, chosen.rate_per_s if rate_per_s is None else rate_per_s, output)
     except KeyboardInterrupt:
-        left = ", ".join(fault.node for fault in ledger_of(chain).open_faults())
+        left = ", ".join(fault.node for fault in ledger.open_faults())
         if left:
             raise Interrupted(f"interrupted; still broken: {left}", hint="heal it: fiscotool drill heal") from None
         raise Interrupted("interrupted; whatever the drill had broken is healed", hint=f"what was seen until then: {path}") from None
@@ -90,7 +92,7 @@ def run(name: str, record_dir: Path | None, rate_per_s: float | None, directory:
     return EXITS[judgement.verdict.value]
 
 
-def _play(chosen: Drill, chain: Chain, target: LocalTarget, path: Path, rate_per_s: float, output: Output) -> None:
+def _play(chosen: Drill, chain: Chain, target: LocalTarget, ledger: FaultLedger, path: Path, rate_per_s: float, output: Output) -> None:
     from fiscotool.drills.run import World, refuse, run_drill
     from fiscotool.drills.session import Session
     from fiscotool.drills.workload import Workload
@@ -105,7 +107,7 @@ def _play(chosen: Drill, chain: Chain, target: LocalTarget, path: Path, rate_per
         Session(chain, path, drill=chosen.name, first_height=_first_height(target), with_logs=True) as session,
         Workload(chain, rate_per_s=rate_per_s, on_result=session.writer.tx, since_start=session.writer.since_start),
     ):
-        run_drill(chosen, World(target, ledger_of(chain), time.monotonic, time.sleep, tell, session.on_fault, has_load=rate_per_s > 0))
+        run_drill(chosen, World(target, ledger, time.monotonic, time.sleep, tell, session.on_fault, has_load=rate_per_s > 0))
 
 
 def _first_height(target: LocalTarget) -> int | None:
@@ -118,10 +120,8 @@ def _first_height(target: LocalTarget) -> int | None:
 def _heal_left_over(target: LocalTarget, ledger: FaultLedger, output: Output) -> None:
     from fiscotool.drills.guard import heal_open_faults
 
-    # The faults of a drill that is still running are its own: the lock tells.
-    with ledger.exclusive():
-        for fault, done in heal_open_faults(target, ledger):
-            output.say(f"an earlier drill ({fault.drill}) left {fault.node} broken ({fault.kind}): {done or 'it runs already'}")
+    for fault, done in heal_open_faults(target, ledger):
+        output.say(f"an earlier drill ({fault.drill}) left {fault.node} broken ({fault.kind}): {done or 'it runs already'}")
 
 
 @drill.command("heal")

@@ -47,6 +47,7 @@ class FaultLedger:
 
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / LEDGER_NAME
+        self._is_held = False
 
     def append(self, entry: dict[str, Any]) -> None:
         """Add a line and make it durable. Raises EnvironmentFailure when the disk refuses: then no fault may be injected."""
@@ -86,11 +87,18 @@ class FaultLedger:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the chain's drill lock. Raises EnvironmentFailure when another drill runs."""
+        """Hold the chain's drill lock; who holds it may take it again. Raises EnvironmentFailure when another drill runs."""
+        if self._is_held:
+            yield
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with (self.path.parent / "drill.lock").open("w") as lock:
             _lock(lock, self.path)
-            yield
+            self._is_held = True
+            try:
+                yield
+            finally:
+                self._is_held = False
 
 
 def _lock(lock: IO[str], path: Path) -> None:

@@ -110,6 +110,17 @@ def test_two_drills_at_once_are_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_who_holds_the_lock_keeps_it_until_its_last_use_ends(tmp_path: Path) -> None:
+    mine, other = FaultLedger(tmp_path), FaultLedger(tmp_path)
+    with mine.exclusive():
+        with mine.exclusive():
+            pass
+        with pytest.raises(EnvironmentFailure, match="another drill"), other.exclusive():
+            pass
+    with other.exclusive():
+        pass
+
+
 @pytest.mark.parametrize("name", [drill.name for drill in DRILLS])
 def test_every_drill_ends_with_a_whole_chain(target: ProcessTarget, tmp_path: Path, name: str) -> None:
     told: list[str] = []
