@@ -19,7 +19,7 @@ from fiscotool.chain.binary import EngineChoice, choose_engine
 from fiscotool.chain.layout import HostGroup, parse_ipconf, parse_layout, parse_ports
 from fiscotool.chain.model import Chain
 from fiscotool.chain.plan import ChainPlan, plan_chain
-from fiscotool.chain.spec import ChainSpec, parse_funds, parse_pairs
+from fiscotool.chain.spec import PROTOCOL_DEFAULT, ChainSpec, parse_funds, parse_pairs
 from fiscotool.chain.wrapper import find_official, missing_tools, run_official
 from fiscotool.chain.write import Progress, write_chain
 from fiscotool.errors import EnvironmentFailure, UsageError
@@ -97,6 +97,7 @@ def prepare(
     block_tx_count_limit: int = 1000,
     leader_period_blocks: int = 1,
     pipeline_blocks: int = 50,
+    protocol: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Deployment:
     """Check and decide everything of a deployment; nothing is written. Raises UsageError and EnvironmentFailure."""
@@ -122,6 +123,7 @@ def prepare(
         quirks=tuple(dict.fromkeys(name.strip() for entry in quirks for name in entry.split(","))),
         balances=parse_funds(funds),
         sm_crypto=sm_crypto,
+        protocol=protocol or ("fisco2" if generation == 2 else PROTOCOL_DEFAULT),  # noqa: PLR2004 - FISCO BCOS 2
     )
     if generation == 2 and group_id is not None and spec.group_id.isdigit():  # noqa: PLR2004 - FISCO BCOS 2
         spec = _in_group(spec, int(spec.group_id), ipconf)

@@ -125,6 +125,7 @@ class Chain:
 
     `byzantine` maps node names to the misbehaviour they were deployed with. `version` is the compatibility version of 3.x or the
     supported version of 2.x. `group_ids` are all groups of a 2.x chain (`group_id` and `genesis` are the first one's), else empty.
+    `protocol` is the PBFT its nodes run, a name of `pbft.dialects.DIALECTS`; only the embedded engine has a choice.
     """
 
     root: Path
@@ -139,6 +140,7 @@ class Chain:
     generation: Generation = 3
     sm_crypto: bool = False
     group_ids: tuple[str, ...] = ()
+    protocol: str = "fisco3"
 
     def node(self, name: str) -> NodeHome | None:
         """The node called `name`, or None."""

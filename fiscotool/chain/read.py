@@ -68,7 +68,17 @@ def read_chain(root: Path) -> Chain:
         byzantine=MappingProxyType({node.name: node.byzantine for node in nodes if node.byzantine}),
         quirks=manifest.quirks if manifest is not None else (),
         sm_crypto=is_sm,
+        protocol=_protocol(nodes),
     )
+
+
+def _protocol(nodes: list[NodeHome]) -> str:
+    """The PBFT all embedded nodes run; `fisco3` for what has no such setting, like a real node."""
+    first, *others = (text_of(read_ini(node.directory / "config.ini"), "fiscotool", "protocol", "fisco3") for node in nodes)
+    for node, told in zip(nodes[1:], others, strict=True):
+        if told != first:
+            raise foreign(node, f"it runs protocol {told} ([fiscotool] protocol), and {nodes[0].name} runs {first}")
+    return first
 
 
 def is_generation_2(place: Path) -> bool:

@@ -69,6 +69,7 @@ def read_chain2(root: Path, places: Sequence[Path], *, engine: Engine, manifest:
         genesis=genesis_of(expected[lowest][1], f"group.{lowest}.genesis"),
         generation=2,
         sm_crypto=is_sm,
+        protocol="fisco2",
         group_ids=tuple(str(number) for number in sorted(expected)),
     )
 

@@ -21,6 +21,11 @@ from fiscotool.pbft.rules import Quirk
 BYZANTINE_MODES = ("equivocate", "forge-block", "double-sign", "drop-commits", "lie-height")
 """How an embedded node can be deployed to misbehave."""
 
+PROTOCOLS = ("fisco3", "fisco2", "classic")
+"""Which PBFT the embedded nodes run: the names of `pbft.dialects.DIALECTS`, told here so that nothing heavy is imported for them."""
+
+PROTOCOL_DEFAULT = "fisco3"
+
 WIRE_QUIRKS = ("type-unsigned", "empty-sync-unchecked")
 """Holes of 3.16.4 outside the core that the embedded node can reproduce, beside those of `pbft.rules.Quirk`."""
 
@@ -51,8 +56,9 @@ class ChainSpec:
 
     `weights` is empty (all 1) or one per node, in the order of the layout; `byzantine` maps node names (node3, or 10.0.0.1/node3 where
     there are several hosts) to a mode; `quirks` are names of `pbft.rules.Quirk` or WIRE_QUIRKS; `balances` maps addresses to wei in
-    block 0 of the embedded engine; `sm_crypto` is national cryptography, which only the official script can provide. `listen_ip` empty
-    means: a loopback host's own address, every interface on other hosts. `tx_gas_limit` None means build_chain.sh's.
+    block 0 of the embedded engine; `protocol` is which PBFT the embedded engine runs (PROTOCOLS); `sm_crypto` is national cryptography,
+    which only the official script can provide. `listen_ip` empty means: a loopback host's own address, every interface on other hosts.
+    `tx_gas_limit` None means build_chain.sh's.
     """
 
     hosts: tuple[HostGroup, ...]
@@ -78,6 +84,7 @@ class ChainSpec:
     quirks: tuple[str, ...] = ()
     balances: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     sm_crypto: bool = False
+    protocol: str = PROTOCOL_DEFAULT
 
     @property
     def generation(self) -> Generation:
@@ -216,10 +223,19 @@ def _check_ranges(spec: ChainSpec) -> None:
 
 
 def _check_engine(spec: ChainSpec) -> None:
+    if spec.protocol not in PROTOCOLS:
+        raise UsageError(f"--protocol: {spec.protocol!r} is not known", hint=f"one of {', '.join(PROTOCOLS)}")
     if spec.engine == "fisco":
         if spec.binary is None:
             raise UsageError("engine fisco needs a fisco-bcos binary", hint="give it with -e, or use --engine embedded")
-        for option, given in (("--byzantine", spec.byzantine), ("--quirk", spec.quirks), ("--fund", spec.balances)):
+        other_protocol = spec.protocol if spec.protocol != ("fisco2" if spec.generation == 2 else "fisco3") else ""  # noqa: PLR2004
+        options = (
+            ("--byzantine", spec.byzantine),
+            ("--quirk", spec.quirks),
+            ("--fund", spec.balances),
+            ("--protocol", other_protocol),
+        )
+        for option, given in options:
             if given:
                 raise UsageError(
                     f"{option} is for the embedded engine only: a real node has no such switch", hint="drop it, or use --engine embedded"

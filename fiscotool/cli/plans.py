@@ -30,6 +30,7 @@ def plan_facts(deployment: Deployment) -> dict[str, Any]:
         "root": deployment.into,
         "exists": os.path.lexists(deployment.into),
         "engine": spec.engine,
+        "protocol": spec.protocol,
         "version": spec.version,
         "chain_id": spec.chain_id,
         "group_id": spec.group_id,

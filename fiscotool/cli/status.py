@@ -70,6 +70,7 @@ def _row(target: LocalTarget, name: str, process: NodeProcess, look: Look, leade
         "pid": process.identity.pid if process.identity else None,
         "state": process.state if not isinstance(node, AttachedNode) else "answers" if look.answers else "silent",
         "since": datetime.fromtimestamp(process.since, UTC).isoformat(timespec="seconds") if process.since else None,
+        "protocol": target.chain.protocol,
         "index": look.node_index,
         "height": look.height,
         "view": look.view,

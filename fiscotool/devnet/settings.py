@@ -2,6 +2,7 @@
 
 Rule 1. Everything that is wrong is said before anything is opened: file, section, key, value, what is expected (`SettingsError`).
 Rule 2. Unknown keys are ignored, as the real node does; the keys only an embedded node has live in the section `[fiscotool]`:
+        `protocol=fisco3|fisco2|classic` (which PBFT, the same on all nodes; `pbft.dialects`),
         `byzantine=equivocate|forge-block|double-sign|drop-commits|lie-height` and `quirks=<name>,<name>…`.
 Rule 3. Relative paths are relative to the directory of the process (start.sh does `cd` into the node directory).
 
@@ -19,6 +20,7 @@ import orjson
 
 from fiscotool.devnet.contracts import Sealer
 from fiscotool.devnet.inifile import Ini, SettingsError, parse_ini
+from fiscotool.pbft.dialects import DIALECTS
 from fiscotool.pbft.rules import Quirk
 
 __all__ = ["BYZANTINE_KINDS", "Endpoint", "GenesisSettings", "Settings", "SettingsError", "WireQuirk", "read_settings"]
@@ -112,6 +114,7 @@ class Settings:
     certificate_blacklist: frozenset[str]
     certificate_whitelist: frozenset[str]
     byzantine: str
+    protocol: str
     quirks: frozenset[Quirk]
     wire_quirks: frozenset[WireQuirk]
 
@@ -254,6 +257,9 @@ def read_settings(config: Path, genesis: Path) -> Settings:
     byzantine = ini.text("fiscotool", "byzantine", "")
     if byzantine and byzantine not in BYZANTINE_KINDS:
         raise ini.wrong("fiscotool", "byzantine", "one of " + ", ".join(BYZANTINE_KINDS))
+    protocol = ini.text("fiscotool", "protocol", "fisco3")
+    if protocol not in DIALECTS:
+        raise ini.wrong("fiscotool", "protocol", "one of " + ", ".join(DIALECTS))
     quirks, wire_quirks = _quirks(ini)
     genesis_settings = parse_genesis(_read(genesis, "genesis file"), genesis.name)
     has_tls = ini.flag("rpc", "enable_ssl", default=not ini.flag("rpc", "disable_ssl", default=False))
@@ -286,6 +292,7 @@ def read_settings(config: Path, genesis: Path) -> Settings:
         certificate_blacklist=p2p_ids_of(ini, "certificate_blacklist", "crl."),
         certificate_whitelist=p2p_ids_of(ini, "certificate_whitelist", "cal."),
         byzantine=byzantine,
+        protocol=protocol,
         quirks=quirks,
         wire_quirks=wire_quirks,
     )

@@ -92,6 +92,7 @@ def attach(addresses: Addresses) -> AttachedChain:
         version=first.version,
         genesis=Genesis({node.node_id: node.weight for node in status.nodes} if status is not None else {}),
         generation=generation,
+        protocol="fisco2" if generation == 2 else "fisco3",  # noqa: PLR2004 - FISCO BCOS 2
     )
 
 

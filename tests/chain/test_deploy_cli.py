@@ -55,6 +55,19 @@ def test_a_2x_chain_from_plan_to_expansion(tmp_path: Path, binary: Path) -> None
     assert not (tmp_path / "nodes").exists()
 
 
+def test_the_protocol_asked_for_is_written_and_told(tmp_path: Path) -> None:
+    first = sorted(free_ports(6))
+    ports = ",".join(str(port) for port in first[::2])
+    made = fiscotool(tmp_path, "deploy", "-l", "127.0.0.1:2", "-p", ports, "--protocol", "classic", "--json")
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["protocol"] == "classic"
+    config = tmp_path / "nodes/127.0.0.1/node1/config.ini"
+    config.write_text(config.read_text().replace("protocol=classic", "protocol=fisco3"))
+    refused = fiscotool(tmp_path, "status")
+    assert refused.returncode != 0
+    assert "runs protocol fisco3 ([fiscotool] protocol), and node0 runs classic" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "fact"),
     [

@@ -63,6 +63,7 @@ def test_config_ini_has_the_keys_and_values_of_build_chain(tmp_path: Path) -> No
         if official.get(section, {}).get(key) != ours.get(section, {}).get(key)
     }
     ports = {("p2p", "listen_port"), ("rpc", "listen_port")}  # Those of this test's spec.
+    own = {("fiscotool", "engine"), ("fiscotool", "protocol")}
     explained = {
         *ports,
         ("rpc", "enable_ssl"),
@@ -71,12 +72,12 @@ def test_config_ini_has_the_keys_and_values_of_build_chain(tmp_path: Path) -> No
         ("p2p", "listen_ip"),
         ("rpc", "listen_ip"),
         ("web3_rpc", "listen_ip"),
-        ("fiscotool", "engine"),
+        *own,
     }
     assert different == explained
     assert set(official) - set(ours) == set()
     assert set(ours) - set(official) == {"fiscotool"}
-    for section, key in explained - ports - {("fiscotool", "engine")}:
+    for section, key in explained - ports - own:
         assert {f"3.x config.ini [{section}] {key}", f"3.x config.ini [*] {key}"} & DIFFERENCES.keys()
 
 
@@ -122,10 +123,15 @@ def test_nodes_json_is_written_as_build_chain_does(tmp_path: Path) -> None:
 def test_embedded_settings_are_written_where_they_belong(pristine: Chain) -> None:
     assert read_ini(pristine.nodes[3].directory / "config.ini")["fiscotool"] == {
         "engine": "embedded",
+        "protocol": "fisco3",
         "byzantine": "equivocate",
         "quirks": "amnesia",
     }
-    assert read_ini(pristine.nodes[0].directory / "config.ini")["fiscotool"] == {"engine": "embedded", "quirks": "amnesia"}
+    assert read_ini(pristine.nodes[0].directory / "config.ini")["fiscotool"] == {
+        "engine": "embedded",
+        "protocol": "fisco3",
+        "quirks": "amnesia",
+    }
     genesis = read_ini(pristine.nodes[0].directory / "config.genesis")
     assert genesis["fiscotool_balances"] == {"0x" + "aa" * 20: str(10**18)}
     assert genesis["consensus"]["node.2"] == f"{pristine.nodes[2].node_id}: 2"

@@ -54,9 +54,17 @@ def test_quirks_and_misbehaviour_of_the_embedded_engine(tmp_path: Path) -> None:
     assert settings.wire_quirks == {WireQuirk.TYPE_UNSIGNED}
 
 
+def test_the_protocol_is_told_and_fisco3_where_it_is_not(tmp_path: Path) -> None:
+    write_node(tmp_path, "[fiscotool]\nprotocol=classic\n")
+    assert read_settings(tmp_path / "config.ini", tmp_path / "config.genesis").protocol == "classic"
+    write_node(tmp_path)
+    assert read_settings(tmp_path / "config.ini", tmp_path / "config.genesis").protocol == "fisco3"
+
+
 @pytest.mark.parametrize(
     ("ini", "genesis", "nodes", "said"),
     [
+        pytest.param("[fiscotool]\nprotocol=fisco4\n", GENESIS, None, "[fiscotool] protocol=fisco4", id="a protocol nobody knows"),
         pytest.param("[p2p]\nlisten_port=seven\n", GENESIS, None, "[p2p] listen_port=seven", id="a port that is no number"),
         pytest.param("[p2p]\nlisten_port=70000\n", GENESIS, None, "listen_port=70000", id="a port above 65535"),
         pytest.param("[consensus]\nmin_seal_time=0\n", GENESIS, None, "min_seal_time=0", id="a seal time of nothing"),
