@@ -49,7 +49,7 @@ INVALID_SIGNATURE: Final = (10008, "InvalidSignature")
 POOL_TIMEOUT: Final = (10010, "TransactionPoolTimeout")
 INIT_CODE_TOO_LARGE: Final = (10013, "MaxInitCodeSizeExceeded")
 INSUFFICIENT_FUNDS: Final = (10015, "InsufficientFunds")
-_UNDECODABLE: Final = -1
+UNDECODABLE: Final = -1
 
 
 class PoolLedger(Protocol):
@@ -115,7 +115,7 @@ class Admission:
         except BadSignature:
             raise refused(INVALID_SIGNATURE) from None
         except LedgerFormatError as problem:
-            raise AdmissionError(_UNDECODABLE, problem.message) from problem
+            raise AdmissionError(UNDECODABLE, problem.message) from problem
         raise refused(MALFORMED_TX)
 
     def _native(self, tx: Transaction, raw: bytes) -> tuple[PooledTx, bytes]:

@@ -87,7 +87,7 @@ class BlockWork:
         now_ms: Callable[[], int],
     ) -> None:
         self.sealer: SealerPort | None = None
-        self.contents = ContentCache()
+        self.contents = ContentCache(store.form)
         self.head_lock = asyncio.Lock()
         self.executed: dict[int, ExecutedBlock] = {}
         self._head_moved = asyncio.Event()
@@ -126,8 +126,10 @@ class BlockWork:
             return None
         else:
             proposal = record.certificate.proposal
+        if proposal.digest in self._stored or proposal.index <= self._store.height:
+            return None  # What is in the ledger is found there.
         txs = self._transactions(proposal)
-        if not txs or proposal.digest in self._stored:
+        if not txs:
             return None
         self._stored[proposal.digest] = proposal.index
         return StoredTransactions(proposal.index, proposal.digest, tuple(tx.raw for tx in txs))
@@ -198,7 +200,10 @@ class BlockWork:
         """Answer with an empty proposal for each height asked for."""
         _, me = self._host.rules()
         config = self._store.config
-        proposals = tuple(filler(index, me or NodeIndex(0), config, self._now_ms()) for index in effect.indexes)
+        form, head = self._store.form, self._store.head_hash
+        proposals = tuple(
+            filler(index, me or NodeIndex(0), config, self._now_ms(), form=form, parent_hash=head) for index in effect.indexes
+        )
         self._host.post(FillersBuilt(view=effect.view, proposals=proposals))
 
     def execute(self, effect: Execute) -> None:
@@ -245,7 +250,10 @@ class BlockWork:
         self.forget_executed_from(proposal.index)
         below = {tx.tx_hash for block in self.executed.values() for tx in block.txs}
         txs = [tx for tx in txs if tx.tx_hash not in below] if below else txs
-        header = replace(self.contents.of(proposal).header, parents=((proposal.index - 1, parent),))
+        try:
+            header = self._store.form.on_parent(self.contents.of(proposal).header, parent)
+        except LedgerFormatError:
+            return None  # It follows another block than the one we have.
         return replace(self._executor.execute(header, txs), proposal_hash=proposal.digest)
 
     def forget_executed_from(self, number: int) -> None:

@@ -198,6 +198,10 @@ class LedgerReader(Protocol):
 class LedgerStore(LedgerReader, Protocol):
     """The ledger's writer: one SQLite file in data/, separate from the consensus log."""
 
+    @property
+    def form(self) -> Any:
+        """How its blocks are written (`form.BlockForm`)."""
+
     async def commit(self, block: ExecutedBlock, signatures: Sequence[tuple[int, bytes]]) -> None:
         """Write block, receipts, state changes and head in one durable transaction. Raises OSError or sqlite3.Error when the disk fails."""
 

@@ -1,4 +1,4 @@
-"""Executes blocks: transfers of value, Web3 nonces, system contracts; there is no EVM (contracts.Executor).
+"""Executes blocks of either generation, in order, on top of executed, maybe uncommitted, parents (contracts.Executor).
 
 Rule 1. The result depends on the parent state, the header before execution and the transactions alone: not on what this node has
         committed yet, not on memory, not on time. No bytes of a transaction make it raise.
@@ -7,13 +7,7 @@ Rule 2. A transaction takes effect once: one whose native nonce was used in the 
 Rule 3. Execution may run ahead of the disk: an executed block is a layer over its parent until `on_committed`.
 Rule 4. A Web3 nonce is used up also by a transaction that fails; nothing else of a failed one stays.
 
-What a transaction gives, as recorded unless marked:
-    to an account without code, no data     status 0, value moved
-    to an account without code, with data   status 16, Error("Call address error.")
-    to a system contract                    as precompiled.py says
-    deployment                              status 10, Error("the embedded engine has no EVM …")   (ours: the real node deploys)
-    a `to` that is no address               status 19                                              (ours)
-Gas: every transaction uses 21000, as recorded for calls and system contracts; the gas price is 0 and nothing is charged.
+What a transaction does, and how its receipt looks, is the form's (form.py): calls3.py, calls2.py.
 
 Deviation: see state.py for the state root.
 
@@ -23,50 +17,25 @@ Sources: spec 3.x 1.8 step 11, 1.19, 3.4, 3.7, 6.1 (11); transaction-executor; r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Final, Protocol
+from typing import Any, Protocol
 
-from fiscotool.devnet import precompiled
 from fiscotool.devnet.contracts import ExecutedBlock, PooledTx
+from fiscotool.devnet.form import BlockForm
 from fiscotool.devnet.nonces import NonceWindow, nonce_digest
-from fiscotool.devnet.outcome import (
-    BAD_INSTRUCTION,
-    CALL_ADDRESS_ERROR,
-    NONCE_CHECK_FAIL,
-    NOT_ENOUGH_CASH,
-    OVERFLOW_VALUE,
-    PRECOMPILED_ERROR,
-    REVERT_INSTRUCTION,
-    Outcome,
-    failed,
-    succeeded,
-)
-from fiscotool.devnet.receipts import ReceiptWriter
+from fiscotool.devnet.outcome import Outcome
 from fiscotool.devnet.state import Account, BlockState, StateChanges, StateReader, state_root
-from fiscotool.ledger.header3 import BlockHeader, hash_header
-from fiscotool.ledger.merkle import merkle_root
 
 __all__ = ["BlockExecutor", "ExecutorLedger"]
-
-_ADDRESS_HEX: Final = 40
-_PRECOMPILED_PREFIXES: Final = ("0" * 35, "/sys/")
-_UINT256_END: Final = 1 << 256
-
-_PLAIN: Final = succeeded()
-_NO_CODE: Final = failed(
-    REVERT_INSTRUCTION, "Call address error: no contract is there, and the embedded engine has no EVM", revert_text="Call address error."
-)
-_NO_DEPLOYMENT: Final = failed(BAD_INSTRUCTION, "the embedded engine has no EVM: contracts cannot be deployed; a real chain can run them")
-_NO_CASH: Final = failed(NOT_ENOUGH_CASH, "the sender's balance is below the value")
-_OVERFLOW: Final = failed(OVERFLOW_VALUE, "the receiver's balance would not fit into 256 bits")
-_NO_VALUE: Final = failed(PRECOMPILED_ERROR, "a system contract takes no value")
-_USED_NONCE: Final = failed(NONCE_CHECK_FAIL, "NonceCheckFail")
 
 
 class ExecutorLedger(StateReader, Protocol):
     """What the executor asks of the ledger."""
 
     nonces: NonceWindow
+
+    @property
+    def form(self) -> BlockForm:
+        """How its blocks are written."""
 
     @property
     def height(self) -> int:
@@ -88,9 +57,10 @@ class BlockExecutor:
 
     def __init__(self, ledger: ExecutorLedger) -> None:
         self._ledger = ledger
+        self._form = ledger.form
         self._layers: dict[int, _Layer] = {}
 
-    def execute(self, header: BlockHeader, txs: Sequence[PooledTx]) -> ExecutedBlock:
+    def execute(self, header: Any, txs: Sequence[PooledTx]) -> ExecutedBlock:
         """Execute block `header.number`. `header` is as proposed, with its parent filled in; what execution fills in is ignored.
 
         Raises ValueError when the parent is neither committed nor executed here, or the block is committed already.
@@ -99,29 +69,24 @@ class BlockExecutor:
         parent = self._parent_of(number)
         self.discard_from(number)
         layer = _Layer(BlockState(number, parent))
-        receipts = ReceiptWriter(number)
+        form = self._form
+        receipts = form.receipts(number)
         fresh: list[bytes] = []
         for tx in txs:
-            receipts.add(self._nonce_objection(tx, layer, fresh) or _run(tx.sender, tx.to, tx.value, tx.input, layer.state))
+            outcome = self._nonce_objection(tx, layer, fresh) or form.run(tx.sender, tx.to, tx.value, tx.input, layer.state)
+            receipts.add(outcome, tx)
         self._layers[number] = layer
         state = layer.state
-        executed = replace(
-            header,
-            txs_root=merkle_root([tx.tx_hash for tx in txs]),
-            receipts_root=merkle_root(receipts.hashes),
-            state_root=state_root(state.accounts, state.settings, state.changed_nodes),
-            gas_used=str(receipts.gas_total),
-            signatures=(),
-        )
+        root = state_root(state.accounts, state.settings, state.changed_nodes)
+        encoded, hashes = receipts.finish(root)
+        executed = form.executed_header(header, [tx.tx_hash for tx in txs], hashes, root, receipts.gas_total)
         return ExecutedBlock(
             number=number,
-            proposal_hash=hash_header(
-                replace(header, parents=(), txs_root=b"", receipts_root=b"", state_root=b"", gas_used="", signatures=())
-            ),
-            block_hash=hash_header(executed),
+            proposal_hash=form.hash_header(form.as_proposed(header)),
+            block_hash=form.hash_header(executed),
             header=executed,
             txs=tuple(txs),
-            receipts=tuple(receipts.encoded),
+            receipts=tuple(encoded),
             changes=StateChanges(state.accounts, state.settings, state.changed_nodes, receipts.failed_count, b"".join(fresh)),
             is_system=any(tx.is_system for tx in txs),
         )
@@ -140,12 +105,12 @@ class BlockExecutor:
         if tx.is_web3:
             account = layer.state.account(tx.sender)
             if int(tx.nonce, 16) != account.nonce:
-                return _USED_NONCE
+                return self._form.used_nonce
             layer.state.set_account(tx.sender, Account(account.balance, account.nonce + 1))
             return None
         digest = nonce_digest(tx.nonce)
         if digest in layer.digests or self._is_used(digest, layer.state.number):
-            return _USED_NONCE
+            return self._form.used_nonce
         layer.digests.add(digest)
         fresh.append(digest)
         return None
@@ -163,7 +128,7 @@ class BlockExecutor:
 
     def call(self, sender: bytes, to: str, data: bytes) -> tuple[int, bytes, str]:
         """Read-only call on the committed state: (status, output, message)."""
-        return _run(sender, to, 0, data, BlockState(self._ledger.height + 1, self._ledger))
+        return self._form.run(sender, to, 0, data, BlockState(self._ledger.height + 1, self._ledger))
 
     def on_committed(self, number: int) -> None:
         """Block `number` is durable: the ledger answers for it from now on."""
@@ -177,34 +142,3 @@ class BlockExecutor:
         """Forget executed, uncommitted blocks at and above `number`."""
         for at in [at for at in self._layers if at >= number]:
             del self._layers[at]
-
-
-def _run(sender: bytes, to: str, value: int, data: bytes, state: BlockState) -> Outcome:
-    """Execute one transaction or call; Rule 4 holds."""
-    if not to:
-        return _NO_DEPLOYMENT
-    address = to.lower().removeprefix("0x")
-    if address.startswith(_PRECOMPILED_PREFIXES) and precompiled.has(address):
-        return precompiled.run(address, data, state) if not value else _NO_VALUE
-    try:
-        receiver = bytes.fromhex(address) if len(address) == _ADDRESS_HEX else b""
-    except ValueError:
-        receiver = b""
-    if len(receiver) * 2 != _ADDRESS_HEX:
-        return failed(CALL_ADDRESS_ERROR, "the receiver is not an address of 40 hex digits")
-    if data:
-        return _NO_CODE
-    return _PLAIN if not value else _transfer(sender, receiver, value, state)
-
-
-def _transfer(sender: bytes, receiver: bytes, value: int, state: BlockState) -> Outcome:
-    source = state.account(sender)
-    if source.balance < value:
-        return _NO_CASH
-    target = state.account(receiver)
-    if sender != receiver:
-        if target.balance + value >= _UINT256_END:
-            return _OVERFLOW
-        state.set_account(sender, source._replace(balance=source.balance - value))
-        state.set_account(receiver, target._replace(balance=target.balance + value))
-    return _PLAIN

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from fiscotool.devnet.form import BlockForm
 from fiscotool.devnet.ledger_errors import LedgerError
 from fiscotool.devnet.state import StateChanges
 from fiscotool.devnet.txindex import Segment, write_segment
 from fiscotool.ledger.errors import LedgerFormatError
-from fiscotool.ledger.header3 import decode_header, hash_header
 
 __all__ = ["FILE_NAME", "BlockRow", "Head", "open_reader", "open_writer", "read_head", "write_blocks"]
 
@@ -90,7 +90,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+def open_writer(path: Path, form: BlockForm) -> sqlite3.Connection:
     """The writing connection, tables made and contents checked (Rule 3). Raises LedgerError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA wal_autocheckpoint=0")
         _quick_check(db)
         db.executescript(_SCHEMA)
-        _check_head(db)
+        _check_head(db, form)
     except (sqlite3.Error, LedgerFormatError, ValueError) as problem:
         db.close()
         raise unusable(path, problem) from problem
@@ -138,7 +138,7 @@ def _quick_check(db: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(" ".join(found.split()))
 
 
-def _check_head(db: sqlite3.Connection) -> None:
+def _check_head(db: sqlite3.Connection, form: BlockForm) -> None:
     head = read_head(db)
     (last,) = db.execute("SELECT max(number) FROM block").fetchone()
     if head is None:
@@ -148,7 +148,7 @@ def _check_head(db: sqlite3.Connection) -> None:
     if last != head.number:
         raise ValueError(f"its head is block {head.number}, its last block {last}")
     block_hash, header = db.execute("SELECT hash, header FROM block WHERE number = ?", (last,)).fetchone()
-    if block_hash != head.hash or hash_header(decode_header(header)) != head.hash:
+    if block_hash != head.hash or form.hash_header(form.decode_header(header)) != head.hash:
         raise ValueError(f"the header of block {last} does not hash to the recorded head {head.hash.hex()}")
     if last and db.execute("SELECT 1 FROM body WHERE number = ?", (last,)).fetchone() is None:
         raise ValueError(f"block {last} has no body")

@@ -20,14 +20,14 @@ from typing import Any, Final
 
 from fiscotool.devnet.caches import BoundedCache
 from fiscotool.devnet.contracts import ChainConfig
+from fiscotool.devnet.form import BlockForm
+from fiscotool.devnet.form3 import FORM3
 from fiscotool.devnet.ledger_file import Head, open_reader, unusable
 from fiscotool.devnet.nonces import NonceWindow
 from fiscotool.devnet.packing import unpack_rows
 from fiscotool.devnet.state import EMPTY_ACCOUNT, Account, NodeRecord, Setting, chain_config
 from fiscotool.devnet.txindex import SEGMENT_TXS, TxIndex, split_hashes
-from fiscotool.ledger.block3 import COMPLETE_BLOCK, Block, encode_block
 from fiscotool.ledger.errors import LedgerFormatError
-from fiscotool.ledger.header3 import BlockHeader, decode_header
 
 __all__ = ["Body", "LedgerReading"]
 
@@ -48,13 +48,14 @@ class Body:
 class LedgerReading:
     """An open ledger's readers; `store.SqliteLedger` adds writing. Used by one event loop, in one thread."""
 
-    def __init__(self, path: Path, head: Head, block_limit: int, segment_txs: int = SEGMENT_TXS) -> None:
+    def __init__(self, path: Path, head: Head, block_limit: int, segment_txs: int = SEGMENT_TXS, form: BlockForm = FORM3) -> None:
         """Read what is kept in memory. Raises LedgerError, sqlite3.Error."""
         self.path = path
+        self.form = form
         self.nonces = NonceWindow(block_limit)
         self._head = head
         self._reader = open_reader(path)
-        self._headers: BoundedCache[int, BlockHeader] = BoundedCache(_HEADERS_CACHED)
+        self._headers: BoundedCache[int, Any] = BoundedCache(_HEADERS_CACHED)
         self._bodies: BoundedCache[int, Body] = BoundedCache(_BODY_TXS_CACHED, cost=lambda body: 20 + len(body.tx_hashes))
         self._accounts: BoundedCache[bytes, Account] = BoundedCache(_ACCOUNTS_CACHED)
         self._index = TxIndex(self._reader, segment_txs=segment_txs)
@@ -133,13 +134,13 @@ class LedgerReading:
         except sqlite3.Error as problem:
             raise unusable(self.path, problem) from problem
 
-    def header(self, number: int) -> BlockHeader | None:
+    def header(self, number: int) -> Any:
         """The header with its signature list, or None."""
         found = self._headers.get(number)
         if found is None and 0 <= number <= self.height:
             row = self._one("SELECT header FROM block WHERE number = ?", number)
             try:
-                found = decode_header(row[0])
+                found = self.form.decode_header(row[0])
             except (LedgerFormatError, TypeError) as problem:
                 raise unusable(self.path, f"block {number}: {problem}") from problem
             self._headers.put(number, found)
@@ -184,11 +185,11 @@ class LedgerReading:
         return [] if body is None else list(body.receipts)
 
     def encoded_block(self, number: int) -> bytes:
-        """The block as sent to a synchronising peer: Tars Block with header, signatures and transactions. Raises KeyError."""
+        """The block as sent to a synchronising peer: header, signatures and transactions. Raises KeyError."""
         header, body = self.header(number), self._body(number)
         if header is None or body is None:
             raise KeyError(number)
-        return encode_block(Block(header, transactions=body.transactions, block_type=COMPLETE_BLOCK))
+        return self.form.encode_block(header, body.transactions)
 
     # Transactions.
 

@@ -1,7 +1,6 @@
 """The system contracts an embedded node has: SystemConfig 0x1000, Consensus 0x1003, Balance 0x1011 (reading only).
 
-Rule 1. `run` is total and deterministic: whatever the call data, there is an outcome, the same on all nodes. The ABI is therefore read
-        here, strictly and in a few lines, not by a library whose next version might accept more.
+Rule 1. `run` is total and deterministic: whatever the call data, there is an outcome, the same on all nodes (abi.py).
 Rule 2. Consensus methods answer success or failure by a number in `output`, at status 0; the receipt fails (status 15) only where the
         real contract throws: no call data, unknown method, malformed arguments, weight of an observer, bad configuration value.
 Rule 3. At least one sealer stays, with a weight of at least 1.
@@ -15,8 +14,10 @@ Sources: spec 3.x 1.19, 3.6, 3.7; bcos-executor `precompiled/ConsensusPrecompile
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
+from fiscotool.devnet.abi import WORD_BYTES as _WORD
+from fiscotool.devnet.abi import Thrown, arguments
 from fiscotool.devnet.outcome import PRECOMPILED_ERROR, Outcome, failed, succeeded
 from fiscotool.devnet.state import BlockState
 from fiscotool.devnet.sysconfig import value_objection
@@ -39,36 +40,10 @@ CODE_BAD_WEIGHT: Final = -51102
 CODE_UNKNOWN_NODE: Final = -51103
 CODE_NOT_OBSERVER: Final = -51104
 
-_WORD: Final = 32
 _SELECTOR_BYTES: Final = 4
 _NODE_ID_HEX: Final = 128
 _WEIGHT_END: Final = 2**63
 _ALIASES: Final = {"/sys/status": SYSTEM_CONFIG, "/sys/consensus": CONSENSUS}
-
-
-class _Thrown(Exception):
-    """The contract throws: the receipt fails with this message."""
-
-
-def _word(data: bytes, at: int) -> int:
-    if at < 0 or at + _WORD > len(data):
-        raise _Thrown("the call data ends in the middle of an argument")
-    return int.from_bytes(data[at : at + _WORD], "big")
-
-
-def _text(data: bytes, head_at: int) -> str:
-    at = _word(data, head_at)
-    size = _word(data, at)
-    if at + _WORD + size > len(data):
-        raise _Thrown("the call data ends in the middle of a text")
-    try:
-        return data[at + _WORD : at + _WORD + size].decode()
-    except UnicodeDecodeError:
-        raise _Thrown("a text in the call data is not UTF-8") from None
-
-
-def _arguments(types: tuple[str, ...], data: bytes) -> list[Any]:
-    return [_text(data, index * _WORD) if kind == "string" else _word(data, index * _WORD) for index, kind in enumerate(types)]
 
 
 def _number(value: int) -> bytes:
@@ -131,20 +106,20 @@ def _set_weight(state: BlockState, text: str, weight: int) -> bytes:
     if record is None:
         return _number(CODE_UNKNOWN_NODE)
     if not record.is_sealer:
-        raise _Thrown("Cannot set weight to observer.")
+        raise Thrown("Cannot set weight to observer.")
     state.set_node(node_id, is_sealer=True, weight=weight)
     return _number(0)
 
 
 def _set_term_weight(_state: BlockState, _text: str, _weight: int) -> bytes:
-    raise _Thrown("the embedded engine has no rPBFT, so no term weights")
+    raise Thrown("the embedded engine has no rPBFT, so no term weights")
 
 
 def _set_value(state: BlockState, key: str, value: str) -> bytes:
     current = state.setting(key)
     objection = value_objection(key, value, current.value if current else "")
     if objection:
-        raise _Thrown(objection)
+        raise Thrown(objection)
     state.set_setting(key, value)
     return _number(0)
 
@@ -158,7 +133,7 @@ def _get_value(state: BlockState, key: str) -> bytes:
 
 def _get_balance(state: BlockState, address: int) -> bytes:
     if state.setting("feature_balance_precompiled") is None:
-        raise _Thrown("the Balance contract needs feature_balance_precompiled=1")
+        raise Thrown("the Balance contract needs feature_balance_precompiled=1")
     return state.account((address & (1 << 160) - 1).to_bytes(20, "big")).balance.to_bytes(_WORD, "big")
 
 
@@ -200,6 +175,6 @@ def run(address: str, data: bytes, state: BlockState) -> Outcome:
         return failed(PRECOMPILED_ERROR, f"the contract {address} has no method 0x{data[:_SELECTOR_BYTES].hex()} in the embedded engine")
     types, function = method
     try:
-        return succeeded(function(state, *_arguments(types, data[_SELECTOR_BYTES:])))
-    except _Thrown as thrown:
+        return succeeded(function(state, *arguments(types, data[_SELECTOR_BYTES:])))
+    except Thrown as thrown:
         return failed(PRECOMPILED_ERROR, str(thrown))

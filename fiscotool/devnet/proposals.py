@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from fiscotool.devnet.contracts import ChainConfig, LedgerReader, Pool, PooledTx
-from fiscotool.ledger.block3 import Block, decode_block, encode_block
+from fiscotool.devnet.form import BlockForm
+from fiscotool.devnet.form3 import FORM3
 from fiscotool.ledger.errors import LedgerFormatError
-from fiscotool.ledger.header3 import BlockHeader, hash_header
 from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.types import Digest, Height, NodeIndex
 
@@ -32,28 +32,31 @@ _CACHED_MAX: Final = 256
 class Content:
     """What a proposal's bytes say."""
 
-    header: BlockHeader
+    header: Any
     digest: bytes
     tx_hashes: tuple[bytes, ...]
+    form_objection: str = ""
+    """What the form of its generation has against the header (form.BlockForm.proposal_objection)."""
 
 
-def parse(proposal: Proposal) -> Content:
+def parse(proposal: Proposal, form: BlockForm = FORM3) -> Content:
     """The content of a proposal with data. Raises LedgerFormatError."""
-    block = decode_block(proposal.data)
-    return Content(block.header, hash_header(block.header), tuple(one.hash for one in block.metadata))
+    header, tx_hashes = form.decode_proposal(proposal.data)
+    return Content(header, form.hash_header(header), tx_hashes, form.proposal_objection(header, tx_hashes))
 
 
 class ContentCache:
     """Remembers what was parsed: a proposal is looked at when it is verified, executed and persisted."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: BlockForm = FORM3) -> None:
+        self._form = form
         self._known: OrderedDict[bytes, Content] = OrderedDict()
 
     def of(self, proposal: Proposal) -> Content:
         """The content. Raises LedgerFormatError when there is none or it is not that of the digest."""
         content = self._known.get(proposal.digest)
         if content is None:
-            content = parse(proposal)
+            content = parse(proposal, self._form)
             if content.digest != proposal.digest:
                 raise LedgerFormatError("the proposal's hash is not the hash of its header")
             self._known[proposal.digest] = content
@@ -73,8 +76,8 @@ def objection(proposal: Proposal, content: Content, config: ChainConfig) -> str:
         return "its sealer list is not the one in force"
     if header.weights != tuple(sealer.weight for sealer in config.sealers):
         return "its weights are not those in force"
-    if header.parents or header.txs_root or header.receipts_root or header.state_root or header.signatures:
-        return "its header has what only an executed block has"
+    if content.form_objection:
+        return content.form_objection
     if len(set(content.tx_hashes)) != len(content.tx_hashes):
         return "it holds a transaction twice"
     if len(content.tx_hashes) > config.tx_count_limit:
@@ -84,23 +87,12 @@ def objection(proposal: Proposal, content: Content, config: ChainConfig) -> str:
     return ""
 
 
-def filler(index: Height, me: NodeIndex, config: ChainConfig, now_ms: int) -> Proposal:
+def filler(
+    index: Height, me: NodeIndex, config: ChainConfig, now_ms: int, *, form: BlockForm = FORM3, parent_hash: bytes = b""
+) -> Proposal:
     """The empty proposal a new leader puts into a gap."""
-    header = BlockHeader(
-        version=config.block_version,
-        parents=(),
-        txs_root=b"",
-        receipts_root=b"",
-        state_root=b"",
-        number=index,
-        gas_used="",
-        timestamp_ms=now_ms,
-        sealer=me,
-        sealer_list=tuple(sealer.node_id for sealer in config.sealers),
-        extra_data=b"",
-        weights=tuple(sealer.weight for sealer in config.sealers),
-    )
-    return Proposal(index=index, digest=Digest(hash_header(header)), data=encode_block(Block(header)), sealer=me, is_filler=True)
+    header = form.proposed_header(index, me, config, now_ms, [], parent_hash)
+    return Proposal(index=index, digest=Digest(form.hash_header(header)), data=form.encode_proposal(header, []), sealer=me, is_filler=True)
 
 
 def not_on_chain(tx_hashes: Sequence[bytes], ledger: LedgerReader) -> list[bytes]:

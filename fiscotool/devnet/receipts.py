@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from fiscotool.devnet.contracts import PooledTx
 from fiscotool.devnet.outcome import Outcome
 from fiscotool.ledger.receipt3 import Receipt, encode_receipt, hash_receipt
 from fiscotool.ledger.tars import put_int, put_text
@@ -19,7 +20,7 @@ _INDEX_TAG: Final = 6
 
 
 class ReceiptWriter:
-    """Collects the receipts of block `number` in order: `encoded` (Tars), `hashes`, `gas_total`, `failed_count`."""
+    """Collects the receipts of block `number` in order: `encoded` (Tars), `hashes`, `gas_total`, `failed_count` (form.Receipts)."""
 
     def __init__(self, number: int) -> None:
         self.encoded: list[bytes] = []
@@ -29,8 +30,14 @@ class ReceiptWriter:
         self._number = number
         self._alike: dict[Outcome, tuple[bytes, bytes]] = {}
 
-    def add(self, outcome: Outcome) -> None:
-        """The receipt of the next transaction."""
+    def finish(self, state_root: bytes) -> tuple[list[bytes], list[bytes]]:
+        """(encoded, hashes): receipts of 3.x do not name the state."""
+        del state_root
+        return self.encoded, self.hashes
+
+    def add(self, outcome: Outcome, tx: PooledTx | None = None) -> None:
+        """The receipt of the next transaction. Every one uses 21000 gas, as recorded for calls and system contracts."""
+        del tx
         index = len(self.encoded)
         alike = self._alike.get(outcome)
         if alike is None:

@@ -5,7 +5,7 @@ Rule 1. A proposal is due when as many transactions wait as a block may hold, or
 Rule 2. Heights of a range are proposed in order, each once. Nothing is proposed behind a block with a system transaction until it is
         committed: the list of sealers may be another one then.
 Rule 3. Its time stamp is above that of the last committed block and of every own earlier one.
-Rule 4. The header is as before execution: no parents, roots, gas; the metadata name the transactions. Its hash is the proposal's digest.
+Rule 4. The header is as before execution (form.BlockForm.proposed_header); the transactions are named by hash. Its hash is the digest.
 
 `Sealer` does no I/O and has no clock; `SealerTask` runs it on the event loop.
 
@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from fiscotool.devnet.contracts import ChainConfig, ExecutedBlock, PooledTx
-from fiscotool.ledger.block3 import Block, TransactionMetaData, encode_block
-from fiscotool.ledger.header3 import BlockHeader, hash_header
+from fiscotool.devnet.form import BlockForm
+from fiscotool.devnet.form3 import FORM3
 from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.types import Digest, Height, NodeIndex
 
@@ -34,6 +34,14 @@ class SealerLedger(Protocol):
     """What the sealer asks of the ledger."""
 
     @property
+    def form(self) -> BlockForm:
+        """How its blocks are written."""
+
+    @property
+    def head_hash(self) -> bytes:
+        """Hash of the last block."""
+
+    @property
     def height(self) -> int:
         """Number of the last block."""
 
@@ -41,7 +49,7 @@ class SealerLedger(Protocol):
     def config(self) -> ChainConfig:
         """Configuration in force for the next block."""
 
-    def header(self, number: int) -> BlockHeader | None:
+    def header(self, number: int) -> Any:
         """A header."""
 
 
@@ -59,27 +67,15 @@ class SealerPool(Protocol):
         """They are in this proposal."""
 
 
-def block_proposal(number: int, me: int, txs: list[PooledTx], config: ChainConfig, timestamp_ms: int) -> Proposal:
+def block_proposal(
+    number: int, me: int, txs: list[PooledTx], config: ChainConfig, timestamp_ms: int, *, form: BlockForm = FORM3, parent_hash: bytes = b""
+) -> Proposal:
     """The proposal of block `number` by sealer `me` (Rule 4)."""
-    header = BlockHeader(
-        version=config.block_version,
-        parents=(),
-        txs_root=b"",
-        receipts_root=b"",
-        state_root=b"",
-        number=number,
-        gas_used="",
-        timestamp_ms=timestamp_ms,
-        sealer=me,
-        sealer_list=tuple(sealer.node_id for sealer in config.sealers),
-        extra_data=b"",
-        weights=tuple(sealer.weight for sealer in config.sealers),
-    )
-    metadata = tuple(TransactionMetaData(tx.tx_hash, tx.to, "", tx.attribute) for tx in txs)
+    header = form.proposed_header(number, me, config, timestamp_ms, [tx.tx_hash for tx in txs], parent_hash)
     return Proposal(
         index=Height(number),
-        digest=Digest(hash_header(header)),
-        data=encode_block(Block(header, metadata)),
+        digest=Digest(form.hash_header(header)),
+        data=form.encode_proposal(header, txs),
         is_system=any(tx.is_system for tx in txs),
         sealer=NodeIndex(me),
     )
@@ -123,7 +119,10 @@ class Sealer:
             # What waits may not enter this block any more, and leaves the pool with the next commit.
             self._not_before_ms = now_ms + _EMPTY_PAUSE_MS
             return None
-        proposal = block_proposal(number, self._index_in(config), txs, config, self._timestamp())
+        ledger = self._ledger
+        proposal = block_proposal(
+            number, self._index_in(config), txs, config, self._timestamp(), form=ledger.form, parent_hash=ledger.head_hash
+        )
         pool.mark_sealed([tx.tx_hash for tx in txs], number=number, proposal=proposal.digest)
         self._next = number + 1
         self._since_ms = now_ms

@@ -80,6 +80,12 @@ class GenesisSettings:
     features: tuple[str, ...]
     balances: tuple[tuple[bytes, int], ...] = ()
     """Accounts that own something in block 0: (20-byte address, wei), sorted. Section `[fiscotool_balances]`."""
+    generation: int = 3
+    """2 for a group of a 2.x chain (settings2.py): its blocks have that form (forms.py), its RPC speaks 2.x."""
+    timestamp_ms: int = 0
+    """2.x: the time of block 0."""
+    consensus_timeout_s: int = 3
+    """2.x: how long an execution may take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fiscotool.devnet.contracts import ExecutedBlock
-from fiscotool.devnet.genesis import block_zero, initial_state
+from fiscotool.devnet.form import BlockForm
+from fiscotool.devnet.forms import form_of
 from fiscotool.devnet.ledger_errors import DiskFull, LedgerError, LedgerWriteError
 from fiscotool.devnet.ledger_file import FILE_NAME, BlockRow, Head, open_writer, read_head, unusable, write_blocks
 from fiscotool.devnet.ledger_reading import Body, LedgerReading
@@ -32,7 +33,6 @@ from fiscotool.devnet.packing import pack_rows
 from fiscotool.devnet.settings import GenesisSettings
 from fiscotool.devnet.state import chain_config
 from fiscotool.devnet.txindex import SEGMENT_TXS, Segment
-from fiscotool.ledger.header3 import BlockHeader, encode_header, hash_header, with_signatures
 
 __all__ = ["DiskFull", "LedgerError", "LedgerWriteError", "SqliteLedger", "open_ledger"]
 
@@ -43,7 +43,7 @@ _BLOCK_OVERHEAD_BYTES: Final = 32 * 1024
 @dataclass(frozen=True, slots=True)
 class _Pending:
     row: BlockRow
-    header: BlockHeader
+    header: Any
     body: Body
     head: Head
     done: asyncio.Future[None]
@@ -52,9 +52,10 @@ class _Pending:
 def open_ledger(directory: Path, genesis: GenesisSettings, *, segment_txs: int = SEGMENT_TXS) -> SqliteLedger:
     """The ledger in `directory`, begun with block 0 if there is none. Raises LedgerError: damaged, or of another chain."""
     path = directory / FILE_NAME
-    writer = open_writer(path)
+    form = form_of(genesis.generation)
+    writer = open_writer(path, form)
     try:
-        return SqliteLedger(path, writer, _begin(path, writer, genesis), genesis.block_limit, segment_txs)
+        return SqliteLedger(path, writer, _begin(path, writer, genesis, form), genesis.block_limit, segment_txs, form)
     except (sqlite3.Error, ValueError) as problem:
         writer.close()
         raise unusable(path, problem) from problem
@@ -63,14 +64,14 @@ def open_ledger(directory: Path, genesis: GenesisSettings, *, segment_txs: int =
         raise
 
 
-def _begin(path: Path, writer: sqlite3.Connection, genesis: GenesisSettings) -> Head:
+def _begin(path: Path, writer: sqlite3.Connection, genesis: GenesisSettings, form: BlockForm) -> Head:
     """The head, after writing block 0 into an empty file. Raises LedgerError for another chain's file."""
-    header = block_zero(genesis)
-    genesis_hash = hash_header(header)
+    header = form.genesis_header(genesis)
+    genesis_hash = form.hash_header(header)
     head = read_head(writer)
     if head is None:
         head = Head(genesis_hash, 0, genesis_hash, 0, 0)
-        write_blocks(writer, [BlockRow(0, genesis_hash, encode_header(header), b"", b"", b"", initial_state(genesis))], head)
+        write_blocks(writer, [BlockRow(0, genesis_hash, form.encode_header(header), b"", b"", b"", form.initial_state(genesis))], head)
     if head.genesis_hash != genesis_hash:
         raise LedgerError(
             f"{path} holds another chain: its genesis block is {head.genesis_hash.hex()[:16]}…, config.genesis makes "
@@ -83,8 +84,8 @@ def _begin(path: Path, writer: sqlite3.Connection, genesis: GenesisSettings) -> 
 class SqliteLedger(LedgerReading):
     """An open ledger; see `open_ledger`. Used by one event loop, in one thread."""
 
-    def __init__(self, path: Path, writer: sqlite3.Connection, head: Head, block_limit: int, segment_txs: int) -> None:
-        super().__init__(path, head, block_limit, segment_txs)
+    def __init__(self, path: Path, writer: sqlite3.Connection, head: Head, block_limit: int, segment_txs: int, form: BlockForm) -> None:
+        super().__init__(path, head, block_limit, segment_txs, form)
         self._writer = writer
         self._queued_head = head
         self._queue: list[_Pending] = []
@@ -113,7 +114,7 @@ class SqliteLedger(LedgerReading):
         await asyncio.shield(pending.done)
 
     def _prepare(self, block: ExecutedBlock, signatures: Sequence[tuple[int, bytes]]) -> _Pending:
-        header = with_signatures(block.header, tuple(sorted(signatures)))
+        header = self.form.with_signatures(block.header, tuple(sorted(signatures)))
         tx_hashes = [tx.tx_hash for tx in block.txs]
         body = Body(tx_hashes, tuple(tx.raw for tx in block.txs), block.receipts)
         last = self._queued_head
@@ -127,7 +128,7 @@ class SqliteLedger(LedgerReading):
         row = BlockRow(
             block.number,
             block.block_hash,
-            encode_header(header),
+            self.form.encode_header(header),
             b"".join(tx_hashes),
             pack_rows(body.transactions),
             pack_rows(body.receipts),

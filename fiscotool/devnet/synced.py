@@ -12,16 +12,14 @@ Sources: spec 3.x 1.16, 1.17 (known holes); bcos-pbft `pbft/engine/BlockValidato
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Any
 
 from fiscotool.devnet.blocks import BlockWork
 from fiscotool.devnet.contracts import ChainConfig, Executor, LedgerStore, PooledTx
 from fiscotool.devnet.log import NodeLog, short_hash
 from fiscotool.devnet.settings import WireQuirk
-from fiscotool.ledger.block3 import Block, decode_block
 from fiscotool.ledger.crypto import BadSignature, recover
 from fiscotool.ledger.errors import LedgerFormatError
-from fiscotool.ledger.header3 import hash_header
 from fiscotool.pbft.rules import Quirk
 
 __all__ = ["SyncedBlocks", "check_block"]
@@ -63,35 +61,34 @@ class SyncedBlocks:
 
     async def _apply(self, raw: bytes) -> str:
         try:
-            block = decode_block(raw)
-            block_hash = hash_header(block.header)
+            form = self._store.form
+            header, transactions = form.decode_block(raw)
+            block_hash = form.hash_header(header)
             parent = (self._store.height, self._store.head_hash)
-            is_unchecked = self._takes_empty and not block.transactions and block.header.number == parent[0] + 1
+            is_unchecked = self._takes_empty and not transactions and header.number == parent[0] + 1
             reason = (
                 ""
                 if is_unchecked
-                else check_block(block, block_hash, self._store.config, parent=parent, counts_duplicates=self._counts_duplicates)
+                else check_block(header, block_hash, self._store.config, parent=parent, counts_duplicates=self._counts_duplicates)
             )
             if reason:
                 return reason
-            known = self._work.executed.get(block.header.number)
+            known = self._work.executed.get(header.number)
             if known is None or known.block_hash != block_hash:
-                self._work.forget_executed_from(block.header.number)
-                before = replace(block.header, txs_root=b"", receipts_root=b"", state_root=b"", gas_used="", signatures=())
-                known = self._executor.execute(before, [self._pooled(tx) for tx in block.transactions])
+                self._work.forget_executed_from(header.number)
+                known = self._executor.execute(form.before_execution(header), [self._pooled(tx) for tx in transactions])
         except LedgerFormatError as problem:
             return str(problem)
         if known.block_hash != block_hash:
             self._executor.discard_from(known.number)
             return f"executing it gives {short_hash(known.block_hash)}, not {short_hash(block_hash)}"
-        if not await self._work.write(known, block.header.signatures, is_synced=True):
+        if not await self._work.write(known, header.signatures, is_synced=True):
             return "the disk failed"
         return ""
 
 
-def check_block(block: Block, block_hash: bytes, config: ChainConfig, *, parent: tuple[int, bytes], counts_duplicates: bool = False) -> str:
+def check_block(header: Any, block_hash: bytes, config: ChainConfig, *, parent: tuple[int, bytes], counts_duplicates: bool = False) -> str:
     """Why the block must not be taken (Rules 1 and 2), or an empty text. `parent` is (number, hash) of our head."""
-    header = block.header
     if header.number != parent[0] + 1 or header.parents != (parent,):
         return f"block {header.number} does not follow block {parent[0]}"
     if header.sealer_list != tuple(sealer.node_id for sealer in config.sealers):

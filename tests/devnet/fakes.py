@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fiscotool.devnet.contracts import ChainConfig, ExecutedBlock, PooledTx, Sealer
+from fiscotool.devnet.form import BlockForm
+from fiscotool.devnet.form3 import FORM3
 from fiscotool.devnet.parts import Parts
 from fiscotool.ledger.block3 import Block, TransactionMetaData, encode_block
 from fiscotool.ledger.crypto import keccak256
@@ -84,6 +86,7 @@ class MemoryLedger:
     config: ChainConfig
     blocks: list[tuple[BlockHeader, tuple[PooledTx, ...]]] = field(default_factory=lambda: [(genesis_header(VERSION, b"test"), ())])
     problem: Exception | None = None
+    form: BlockForm = FORM3
 
     @property
     def height(self) -> int:

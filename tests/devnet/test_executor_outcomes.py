@@ -13,6 +13,7 @@ import pytest
 
 from fiscotool.devnet.contracts import ExecutedBlock
 from fiscotool.devnet.executor import BlockExecutor
+from fiscotool.devnet.form3 import FORM3
 from fiscotool.devnet.nonces import NonceWindow
 from fiscotool.devnet.outcome import failed, succeeded
 from fiscotool.devnet.receipts import ReceiptWriter
@@ -36,6 +37,8 @@ def only(block: ExecutedBlock) -> Receipt:
 
 class LedgerAt:
     """A ledger that stands at some height, for receipts whose hash covers the block number."""
+
+    form = FORM3
 
     def __init__(self, world: World, height: int) -> None:
         self.height = height
