@@ -201,16 +201,17 @@ class BlockWork:
         _, me = self._host.rules()
         config = self._store.config
         form, head = self._store.form, self._store.head_hash
-        proposals = tuple(
-            filler(index, me or NodeIndex(0), config, self._now_ms(), form=form, parent_hash=head) for index in effect.indexes
-        )
+        now_ms = self._now_ms()
+        proposals = tuple(filler(at, me or NodeIndex(0), config, now_ms, form=form, parent_hash=head) for at in effect.indexes)
         self._host.post(FillersBuilt(view=effect.view, proposals=proposals))
 
     def execute(self, effect: Execute) -> None:
         """Execute now; a thousand transactions take some tens of milliseconds."""
         proposal = effect.proposal
         began_s = time.perf_counter()
-        block = self._execute(proposal)
+        block = None
+        with contextlib.suppress(LedgerFormatError):  # A proposal of 2.x may follow another block than ours.
+            block = self._execute(proposal)
         if block is None:
             self._log.warning("CONSENSUS][PBFT", "proposal execute failed", propHash=short_hash(proposal.digest), propIndex=proposal.index)
             self._host.post(Executed(index=proposal.index, digest=proposal.digest, block_hash=None))
@@ -250,10 +251,7 @@ class BlockWork:
         self.forget_executed_from(proposal.index)
         below = {tx.tx_hash for block in self.executed.values() for tx in block.txs}
         txs = [tx for tx in txs if tx.tx_hash not in below] if below else txs
-        try:
-            header = self._store.form.on_parent(self.contents.of(proposal).header, parent)
-        except LedgerFormatError:
-            return None  # It follows another block than the one we have.
+        header = self._store.form.on_parent(self.contents.of(proposal).header, parent)
         return replace(self._executor.execute(header, txs), proposal_hash=proposal.digest)
 
     def forget_executed_from(self, number: int) -> None:
