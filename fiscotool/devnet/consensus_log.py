@@ -3,8 +3,9 @@
 Rule 1. `write` returns only when everything given is on the disk (SQLite, WAL, synchronous=FULL: one fsync for the whole batch).
 Rule 2. A vote's transactions are stored before its Commit leaves: a prepared proposal must still be executable when all nodes have been
         killed at once, and then nobody has a pool. (Upstream forgets the lock instead: docs/pbft.md, amnesia.)
-Rule 3. Records at or below the ledger's height are deleted with a later batch; they mean nothing any more.
-Rule 4. A damaged file is said so at start, by name, with what to do; it is never silently replaced, nor is one that is missing beside
+Rule 3. Records at or below `forget_until` are deleted with a later batch; they mean nothing any more.
+Rule 4. It belongs to one node, chain and protocol: the votes of one protocol mean nothing in another.
+Rule 5. A damaged file is said so at start, by name, with what to do; it is never silently replaced, nor is one that is missing beside
         a ledger with blocks: a replica that forgot its votes could vote twice.
 
 Sources: spec 3.x 1.13; bcos-pbft `pbft/storage/LedgerStorage.cpp` (`data/consensus_log`); sqlite.org/wal.html.
@@ -18,9 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fiscotool.devnet.wire_parts import WireError, decode_certificate, decode_proposal, encode_certificate, encode_proposal
+from fiscotool.devnet.wire_parts import (
+    WireError,
+    decode_certificate,
+    decode_checkpoints,
+    decode_proposal,
+    encode_certificate,
+    encode_checkpoints,
+    encode_proposal,
+)
 from fiscotool.errors import EnvironmentFailure
-from fiscotool.pbft.effects import ExecutedRecord, VoteRecord
+from fiscotool.pbft.effects import ExecutedRecord, StandRecord, VoteRecord
 from fiscotool.pbft.types import Digest, Height, View
 
 __all__ = ["ConsensusLog", "ConsensusLogError", "Remembered", "StoredTransactions"]
@@ -30,6 +39,9 @@ _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS vote (height INTEGER PRIMARY KEY, view INTEGER NOT NULL, digest BLOB NOT NULL, certificate BLOB);
 CREATE TABLE IF NOT EXISTS executed (height INTEGER PRIMARY KEY, proposal BLOB NOT NULL, block_hash BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS transactions (digest BLOB PRIMARY KEY, height INTEGER NOT NULL, raw BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS stand (
+    one INTEGER PRIMARY KEY CHECK (one = 1), view INTEGER NOT NULL, is_changing INTEGER NOT NULL, stable BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS protocol (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS chain (one INTEGER PRIMARY KEY CHECK (one = 1), genesis_hash BLOB NOT NULL, node_id BLOB NOT NULL);
 """
 _LENGTH_BYTES: Final = 4
@@ -50,11 +62,12 @@ class StoredTransactions:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What the log holds above the ledger's height."""
+    """What the log holds above the height asked for. `stand` is of `classic` alone."""
 
     votes: tuple[VoteRecord, ...]
     executed: tuple[ExecutedRecord, ...]
     transactions: tuple[StoredTransactions, ...]
+    stand: StandRecord | None = None
 
 
 def _pack(raws: Sequence[bytes]) -> bytes:
@@ -74,7 +87,7 @@ def _unpack(data: bytes) -> tuple[bytes, ...]:
 class ConsensusLog:
     """The open log. `write` may be called from a worker thread, one call at a time."""
 
-    def __init__(self, directory: Path, *, genesis_hash: bytes, node_id: bytes, height: int = 0) -> None:
+    def __init__(self, directory: Path, *, genesis_hash: bytes, node_id: bytes, height: int = 0, protocol: str = "fisco3") -> None:
         """Open or create the log; beside a ledger with blocks (`height` above 0) it must be there. Raises ConsensusLogError."""
         self.path = directory / _FILE_NAME
         try:
@@ -90,7 +103,10 @@ class ConsensusLog:
             owner = self._db.execute("SELECT genesis_hash, node_id FROM chain").fetchone()
             if owner is None and height == 0:
                 self._db.execute("INSERT INTO chain VALUES (1, ?, ?)", (genesis_hash, node_id))
+                self._db.execute("INSERT INTO protocol VALUES (1, ?)", (protocol,))
                 owner = genesis_hash, node_id
+            # A log without this row is of the time when there was only one protocol.
+            (spoken,) = self._db.execute("SELECT name FROM protocol").fetchone() or ("fisco3",)
         except (OSError, sqlite3.Error) as problem:
             raise self._unusable(problem) from problem
         if owner is None:
@@ -101,6 +117,13 @@ class ConsensusLog:
             raise ConsensusLogError(
                 f"{self.path} belongs to another {'node' if owner[0] == genesis_hash else 'chain'}",
                 hint="put the node's own data directory back, or remove data/ to start this node from an empty ledger",
+            )
+
+        if spoken != protocol:
+            self._db.close()
+            raise ConsensusLogError(
+                f"{self.path} holds votes of protocol {spoken}, and config.ini says [fiscotool] protocol={protocol}",
+                hint=f"write protocol={spoken} again: a chain keeps the protocol it was deployed with",
             )
 
     def _unusable(self, problem: object) -> ConsensusLogError:
@@ -117,6 +140,7 @@ class ConsensusLog:
             ).fetchall()
             executed = self._db.execute("SELECT proposal, block_hash FROM executed WHERE height > ? ORDER BY height", (height,)).fetchall()
             stored = self._db.execute("SELECT height, digest, raw FROM transactions WHERE height > ? ORDER BY height", (height,)).fetchall()
+            stand = self._db.execute("SELECT view, is_changing, stable FROM stand").fetchone()
             return Remembered(
                 votes=tuple(
                     VoteRecord(Height(at), View(view), Digest(digest), decode_certificate(proof) if proof is not None else None)
@@ -124,11 +148,12 @@ class ConsensusLog:
                 ),
                 executed=tuple(ExecutedRecord(decode_proposal(proposal), Digest(block_hash)) for proposal, block_hash in executed),
                 transactions=tuple(StoredTransactions(Height(at), Digest(digest), _unpack(raw)) for at, digest, raw in stored),
+                stand=None if stand is None else StandRecord(View(stand[0]), bool(stand[1]), decode_checkpoints(stand[2])),
             )
         except (sqlite3.Error, WireError) as problem:
             raise self._unusable(problem) from problem
 
-    def write(self, records: Sequence[VoteRecord | ExecutedRecord | StoredTransactions], forget_until: Height) -> None:
+    def write(self, records: Sequence[VoteRecord | ExecutedRecord | StandRecord | StoredTransactions], forget_until: Height) -> None:
         """Make the records durable and forget what is at or below `forget_until`. Raises sqlite3.Error; then nothing was written."""
         db = self._db
         db.execute("BEGIN IMMEDIATE")
@@ -142,6 +167,9 @@ class ConsensusLog:
                         db.execute(
                             "INSERT OR REPLACE INTO executed VALUES (?, ?, ?)", (proposal.index, encode_proposal(proposal), block_hash)
                         )
+                    case StandRecord(view=view, is_changing=is_changing, stable=stable):
+                        row = (view, is_changing, encode_checkpoints(stable))
+                        db.execute("INSERT OR REPLACE INTO stand VALUES (1, ?, ?, ?)", row)
                     case StoredTransactions(index=index, digest=digest, raws=raws):
                         db.execute("INSERT OR IGNORE INTO transactions VALUES (?, ?, ?)", (digest, index, _pack(raws)))
             for table in ("vote", "executed", "transactions"):

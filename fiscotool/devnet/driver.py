@@ -1,10 +1,11 @@
 """Drives the consensus core: feeds it events one by one, and does, in order, what it asks for.
 
-Rule 1. Effects are applied in the order the core gave them. What follows a `Persist` waits, with everything after it, until the record is
-        on the disk; meanwhile the core goes on and further records join the same fsync (group commit).
+Rule 1. Effects are applied in the order the core gave them. What follows a `Persist` or `Remember` waits, with everything after it, until
+        the record is on the disk; meanwhile the core goes on and further records join the same fsync (group commit).
 Rule 2. A replica hears itself: what it broadcasts comes back as `Received`, signed, after everything queued before it.
 Rule 3. One tick is one millisecond of the loop's monotonic clock. A timer that was replaced or cancelled never fires.
-Rule 4. After `halt` nothing leaves this replica and nothing enters its core: a replica whose disk failed stops voting.
+Rule 4. Which protocol it is, is the dialect's business: everything called comes from `pbft.dialects.Dialect`.
+Rule 5. After `halt` nothing leaves this replica and nothing enters its core: a replica whose disk failed stops voting.
 
 Sources: architecture, "The core's contract"; pbft/effects.py; bcos-pbft `PBFTEngine.cpp`.
 """
@@ -14,10 +15,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from fiscotool.devnet.consensus_log import StoredTransactions
 from fiscotool.devnet.durability import DurableWriter
+from fiscotool.pbft.dialects import FISCO3, CommonState, Dialect
 from fiscotool.pbft.effects import (
     AgreedIndex,
     Broadcast,
@@ -30,6 +32,7 @@ from fiscotool.pbft.effects import (
     Persist,
     Reject,
     ReleaseTransactions,
+    Remember,
     SealRange,
     Send,
     SetTimer,
@@ -38,8 +41,6 @@ from fiscotool.pbft.effects import (
 )
 from fiscotool.pbft.events import Event, Received, TimerFired, TimerName
 from fiscotool.pbft.messages import Message
-from fiscotool.pbft.state import ReplicaState
-from fiscotool.pbft.step import step
 from fiscotool.pbft.types import NodeIndex
 
 __all__ = ["Driver", "Outgoing", "Witness", "Worker"]
@@ -86,22 +87,33 @@ class Worker(Protocol):
 class Witness(Protocol):
     """Who watches every step (`narration.Narrator`): logs, counters."""
 
-    def on_step(self, before: ReplicaState, event: Event, after: ReplicaState, effects: tuple[Effect, ...]) -> None:
+    def on_step(self, before: Any, event: Event, after: Any, effects: tuple[Effect, ...]) -> None:
         """The core has taken a step."""
 
-    def on_applied(self, state: ReplicaState, effect: Effect) -> None:
+    def on_applied(self, state: Any, effect: Effect) -> None:
         """An effect that waited for durability, or not, is being applied."""
 
 
 class Driver:
     """One replica: its state, its queue of events, its effects that wait for the disk, its timers."""
 
-    def __init__(self, state: ReplicaState, *, writer: DurableWriter, outgoing: Outgoing, worker: Worker, witness: Witness) -> None:
-        self.state = state
+    def __init__(
+        self,
+        state: CommonState,
+        *,
+        writer: DurableWriter,
+        outgoing: Outgoing,
+        worker: Worker,
+        witness: Witness,
+        dialect: Dialect = FISCO3,
+    ) -> None:
+        self.state: Any = state
+        """Of the dialect's own type; what all have is `CommonState`."""
         self.outgoing = outgoing
         self.is_halted = False
         self.steps = 0
         self.rejected: dict[str, int] = {}
+        self._take_step = dialect.step
         self._writer = writer
         self._worker = worker
         self._witness = witness
@@ -140,7 +152,7 @@ class Driver:
         self._run()
 
     def halt(self) -> None:
-        """Rule 4; for good."""
+        """Rule 5; for good."""
         self.is_halted = True
         self._events.clear()
         self._held.clear()
@@ -163,12 +175,14 @@ class Driver:
 
     def _step(self, event: Event) -> None:
         before = self.state
-        self.state, effects = step(before, event)
+        self.state, effects = self._take_step(before, event)
         self.steps += 1
         self._witness.on_step(before, event, self.state, effects)
         for effect in effects:
             if isinstance(effect, Persist):
                 self._persist(effect)
+            elif isinstance(effect, Remember):
+                self._barrier = self._writer.append(effect.record)
             elif self._held or not self._writer.is_durable(self._barrier):
                 self._held.append((self._barrier, effect))
             else:

@@ -16,12 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from fiscotool.devnet.consensus_log import StoredTransactions
-from fiscotool.pbft.effects import ExecutedRecord, VoteRecord
+from fiscotool.pbft.effects import ExecutedRecord, StandRecord, VoteRecord
 from fiscotool.pbft.types import Height
 
 __all__ = ["DurableWriter", "Record"]
 
-Record = VoteRecord | ExecutedRecord | StoredTransactions
+Record = VoteRecord | ExecutedRecord | StandRecord | StoredTransactions
 
 
 class RecordStore(Protocol):

@@ -4,7 +4,10 @@ Rule 1. Every consensus message is signed over H(packet type ‖ payload), so a 
         without the packet type and leaves 0x5-0x8 unsigned (FIB-134); `WireQuirk.TYPE_UNSIGNED` brings the first back.
 Rule 2. A Prepare also signs H(view ‖ height ‖ digest): a quorum of these is the prepared proof.
         `Quirk.PROOF_WITHOUT_VIEW`: the digest alone (H4).
-Rule 3. A CheckPoint also signs the block hash: a quorum of these is the block's signature list.
+Rule 3. A CheckPoint also signs the block hash: a quorum of these is the block's signature list. In fisco2 and classic that list is made
+        of Commits, which sign their digest; in classic a pre-prepare signs what its leader's Prepare would. Where a dialect has no such
+        signature, a message that carries one is refused. 2.x signs the block hash in its Sign, too, so that Signs of a quorum, which
+        decide nothing, can be shown as a block's signatures; here a Sign signs by Rule 2.
 Rule 4. Everything nested is verified: proofs in view changes, and in a NewView each view change over its own content.
 Rule 5. A signature must recover to the sealer's key with its own v: whoever later checks a proof by recovery agrees with us.
 
@@ -26,13 +29,16 @@ from fiscotool.devnet.settings import WireQuirk
 from fiscotool.devnet.wire import PacketType, decode_message, encode_message, packet_type_of, split_view_change, with_signature
 from fiscotool.devnet.wire_parts import WireError
 from fiscotool.ledger.crypto import BadSignature, KeyPair, keccak256, recover
+from fiscotool.pbft.dialects import FISCO3, Dialect
 from fiscotool.pbft.messages import (
     CheckPoint,
+    Commit,
     Message,
     NewView,
     Prepare,
     PreparedCertificate,
     PreparedProposalResponse,
+    PrePrepare,
     ViewChange,
 )
 from fiscotool.pbft.rules import Quirk
@@ -49,8 +55,9 @@ class NotAuthentic(ValueError):
 class Envelope:
     """Signs with the node's key and verifies against the sealer list in force."""
 
-    def __init__(self, key: KeyPair, quirks: frozenset[Quirk], wire_quirks: frozenset[WireQuirk]) -> None:
+    def __init__(self, key: KeyPair, quirks: frozenset[Quirk], wire_quirks: frozenset[WireQuirk], dialect: Dialect = FISCO3) -> None:
         self._key = key
+        self._dialect = dialect
         self._is_type_signed = WireQuirk.TYPE_UNSIGNED not in wire_quirks
         self._is_view_in_proof = Quirk.PROOF_WITHOUT_VIEW not in quirks
         self._verified: dict[tuple[bytes, bytes, bytes], None] = {}
@@ -64,10 +71,7 @@ class Envelope:
 
     def sign(self, message: Message, now_ms: int) -> tuple[Message, bytes]:
         """The message with its signatures filled in, as this replica hears it, and the RawMessage bytes the others get."""
-        if isinstance(message, Prepare):
-            message = replace(message, signature=self._key.sign(self.proof_hash(message.view, message.index, message.digest)))
-        elif isinstance(message, CheckPoint):
-            message = replace(message, signature=self._key.sign(message.digest))
+        message = self._with_vote(message)
         packet_type = packet_type_of(message)
         payload = encode_message(message, now_ms)
         signature = self._key.sign(self._signed_hash(packet_type, payload))
@@ -75,6 +79,28 @@ class Envelope:
             message = replace(message, envelope=with_signature(payload, signature))
         raw: bytes = pb.RawMessage(type=packet_type, signatureData=signature, payLoad=payload).SerializeToString()
         return message, raw
+
+    def _with_vote(self, message: Message) -> Message:
+        """The message with the signatures inside it that this replica makes."""
+        if isinstance(message, Prepare | PrePrepare | Commit | CheckPoint):
+            signed = self._vote_hash(message)
+            return message if signed is None else replace(message, signature=self._key.sign(signed))
+        if isinstance(message, NewView) and self._dialect.is_preprepare_signed:
+            entries = tuple(self._with_vote(entry) if entry.sender == message.sender else entry for entry in message.preprepares)
+            return replace(message, preprepares=entries)  # type: ignore[arg-type]  # a PrePrepare stays one
+        return message
+
+    def _vote_hash(self, message: Prepare | PrePrepare | Commit | CheckPoint) -> bytes | None:
+        """What the signature inside a vote covers; None where this dialect has none."""
+        match message:
+            case Prepare(view=view, index=index, digest=digest):
+                return self.proof_hash(view, index, digest)
+            case PrePrepare(view=view, index=index, digest=digest):
+                return self.proof_hash(view, index, digest) if self._dialect.is_preprepare_signed else None
+            case Commit(digest=digest):
+                return digest if self._dialect.is_commit_signed else None
+            case CheckPoint(digest=digest):
+                return digest
 
     def open(self, data: bytes, sealers: Sequence[bytes]) -> Message:
         """The authentic message in RawMessage bytes. Raises WireError or NotAuthentic; `sealers` are node ids by index."""
@@ -106,14 +132,20 @@ class Envelope:
 
     def _check_nested(self, message: Message, sealers: Sequence[bytes]) -> None:
         match message:
-            case Prepare(view=view, index=index, digest=digest, sender=sender, signature=signature):
-                self._check(sealers, sender, self.proof_hash(view, index, digest), signature)
-            case CheckPoint(digest=digest, sender=sender, signature=signature):
-                self._check(sealers, sender, digest, signature)
-            case ViewChange(prepared=prepared):
+            case Prepare() | PrePrepare() | Commit() | CheckPoint():
+                signed = self._vote_hash(message)
+                if signed is not None:
+                    self._check(sealers, message.sender, signed, message.signature)
+                elif message.signature:
+                    raise NotAuthentic(f"a {type(message).__name__} with a signature that {self._dialect.name} does not have")
+            case ViewChange(prepared=prepared, stable=stable):
                 for certificate in prepared:
                     self._check_certificate(certificate, sealers)
-            case NewView(view_changes=view_changes):
+                for entry in stable:
+                    self._check_nested(entry, sealers)
+            case NewView(view_changes=view_changes, preprepares=entries):
+                for again in entries:
+                    self._check_nested(again, sealers)
                 for change in view_changes:
                     payload, signature = split_view_change(change.envelope)
                     self._check(sealers, change.sender, self._signed_hash(PacketType.VIEW_CHANGE, payload), signature)

@@ -10,7 +10,6 @@ from typing import Final
 from fiscotool.devnet.contracts import ConsensusStatus, Executor, LedgerReader, PeerStatus, Pool
 from fiscotool.devnet.node import Node
 from fiscotool.devnet.settings import Settings
-from fiscotool.pbft.state import status
 
 __all__ = ["Facade"]
 
@@ -50,7 +49,7 @@ class Facade:
 
     def consensus_status(self) -> ConsensusStatus:
         """A consistent snapshot of the replica."""
-        told = status(self._node.driver.state)
+        told = self._node.dialect.status(self._node.driver.state)
         return ConsensusStatus(
             node_index=_NOT_A_SEALER if told.me is None else int(told.me),
             leader_index=int(told.leader),

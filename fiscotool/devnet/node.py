@@ -31,25 +31,25 @@ from fiscotool.devnet.frames import Module
 from fiscotool.devnet.gossip import Gossip
 from fiscotool.devnet.links import Identity
 from fiscotool.devnet.log import NodeLog
-from fiscotool.devnet.narration import Narrator
+from fiscotool.devnet.narrators import make_narrator
 from fiscotool.devnet.outgoing import SignedOutgoing
 from fiscotool.devnet.parts import Parts
 from fiscotool.devnet.peers import Peers
+from fiscotool.devnet.rulebook import rules_of
 from fiscotool.devnet.settings import Settings
 from fiscotool.devnet.sync import BlockSync
 from fiscotool.devnet.synced import SyncedBlocks
 from fiscotool.devnet.waiting import Waiting
 from fiscotool.devnet.wire_parts import WireError
+from fiscotool.pbft.dialects import DIALECTS
 from fiscotool.pbft.events import Event, PeersChanged, PoolSize, Proposed, Received, Started, SyncTarget
 from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.rules import Rules
-from fiscotool.pbft.state import initial_state
 from fiscotool.pbft.types import Digest, Height, NodeIndex
 
 __all__ = ["Node"]
 
 _POOL_REPORT_S: Final = 0.1
-_TIMEOUT_MS: Final = 3000
 _FRAME_COST_S: Final = 5e-6  # What decrypting and cutting out a frame costs besides.
 
 
@@ -61,6 +61,7 @@ class Node:
         self.identity = identity
         self._log = log
         self.settings = settings
+        self.dialect = DIALECTS[settings.protocol]
         self._on_fatal = on_fatal
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -69,7 +70,7 @@ class Node:
         self.waiting = Waiting()
         parts.watch_dropped(self.waiting.on_dropped)
         self.peers = Peers(settings, identity, self, log, time.monotonic)
-        self.envelope = Envelope(identity.key, settings.quirks, settings.wire_quirks)
+        self.envelope = Envelope(identity.key, settings.quirks, settings.wire_quirks, self.dialect)
         self.gossip = Gossip(pool, self.peers, log, on_new=self._on_transactions)
         self.blocks = BlockWork(
             self, pool=pool, executor=parts.executor, store=store, gossip=self.gossip, log=log, own_id=self.node_id, now_ms=now_ms
@@ -87,9 +88,15 @@ class Node:
             on_target=lambda index: self.post(SyncTarget(Height(index))),
             claimed=lambda: (claimed_height(settings.byzantine, store.height), store.head_hash),
             serve=self._serve_block,
-            executed=lambda: int(self.driver.state.expected) - 1,
+            executed=lambda: max(self.blocks.executed, default=store.height),
         )
-        self._log_file = ConsensusLog(settings.data_path, genesis_hash=store.genesis_hash, node_id=self.node_id, height=store.height)
+        self._log_file = ConsensusLog(
+            settings.data_path,
+            genesis_hash=store.genesis_hash,
+            node_id=self.node_id,
+            height=store.height,
+            protocol=settings.protocol,
+        )
         self._writer = DurableWriter(
             self._log_file,
             on_durable=lambda: self.driver.on_durable(),  # noqa: PLW0108 - the driver is made below
@@ -98,7 +105,7 @@ class Node:
         signed = SignedOutgoing(self.envelope, self.peers, own_id=self.node_id, sealers=self._sealer_ids, now_ms=now_ms)
         self.bent = Bent(signed, settings.byzantine) if settings.byzantine else None
         self.outgoing: Outgoing = self.bent or signed
-        self.narrator = Narrator(log, self.node_id, self.blocks.contents)
+        self.narrator = make_narrator(settings.protocol, log, self.node_id, self.blocks.contents)
         self.driver = self._make_driver()
         self.sealer = parts.make_sealer(self._on_proposed)
         self.blocks.sealer = self.sealer
@@ -106,22 +113,25 @@ class Node:
     def _make_driver(self) -> Driver:
         """The replica with what it must not have forgotten."""
         store = self.parts.store
-        remembered = self._log_file.load(Height(store.height))
+        remembered = self._log_file.load(Height(store.height - self.dialect.retained_blocks))
         for stored in remembered.transactions:
             self.parts.pool.admit_gossip(stored.raws, is_needed=True)
         rules, me = self.rules()
-        state = initial_state(
+        # Only classic has such a record, and only its `initial_state` takes one.
+        more = {} if remembered.stand is None else {"stand": remembered.stand}
+        state = self.dialect.initial_state(
             rules=rules,
             me=me,
             height=Height(store.height),
             block_hash=Digest(store.head_hash),
             votes=remembered.votes,
             executed=remembered.executed,
+            **more,
         )
         self._log.info(
             "CONSENSUS][PBFT][STORAGE", "loadState", votes=len(remembered.votes), executed=len(remembered.executed), height=store.height
         )
-        return Driver(state, writer=self._writer, outgoing=self.outgoing, worker=self.blocks, witness=self.narrator)
+        return Driver(state, writer=self._writer, outgoing=self.outgoing, worker=self.blocks, witness=self.narrator, dialect=self.dialect)
 
     async def start(self) -> None:
         """Start the core, then listen and dial. Raises OSError when the P2P port is taken."""
@@ -170,22 +180,12 @@ class Node:
         """Rules and own index in force for the next block."""
         config = self.parts.store.config
         if self._rules_of is None or self._rules_of[0] is not config:
-            ids = [sealer.node_id for sealer in config.sealers]
-            settings = self.settings
-            rules = Rules(
-                weights=tuple(sealer.weight for sealer in config.sealers),
-                leader_period_blocks=config.leader_period_blocks,
-                pipeline_blocks=settings.pipeline_blocks,
-                timeout_base_ticks=_TIMEOUT_MS if settings.min_seal_time_ms < _TIMEOUT_MS else settings.min_seal_time_ms + 1,
-                checkpoint_resend_ticks=settings.checkpoint_timeout_ms,
-                quirks=settings.quirks,
-            )
-            self._rules_of = (config, rules, NodeIndex(ids.index(self.node_id)) if self.node_id in ids else None)
+            self._rules_of = (config, *rules_of(config, self.settings, self.node_id))
         return self._rules_of[1], self._rules_of[2]
 
     def on_block(self, block: ExecutedBlock) -> None:
         """A block is durable: answer whoever waits for it, tell the peers."""
-        self._writer.forget_until = Height(block.number)
+        self._writer.forget_until = Height(block.number - self.dialect.retained_blocks)
         self.waiting.on_block(block)
         self.sync.on_head()
         self.sealer.on_block(block)

@@ -4,7 +4,9 @@ Rule 1. `decode_message` is total: anything but a well-formed message is a `Wire
         below 2**63, digests have 32 bytes, senders are below 2**31; who they are is judged with the sealer list at hand.
 Rule 2. A proposal's digest and the digest of the message that carries it are the same, or it is a WireError (upstream does not look:
         FIB-142).
-Rule 3. A ViewChange has one canonical form. It travels alone and inside a NewView, and its signature must hold in both places.
+Rule 3. What the other dialects say more travels in upstream's fields: the signature of a Commit (fisco2, classic) or a pre-prepare
+        (classic) as that of a Prepare, the proof of a stable checkpoint (classic) as signers of the committed proposal.
+Rule 4. A ViewChange has one canonical form. It travels alone and inside a NewView, and its signature must hold in both places.
 
 Sources: bcos-pbft `pbft/protocol/proto/PBFT.proto`, `core/proto/Consensus.proto`, `pbft/utilities/Common.h`; spec 3.x 1.2, 1.3.
 """
@@ -21,6 +23,8 @@ from fiscotool.devnet.wire_parts import (
     WireError,
     certificate_message,
     certificate_of,
+    checkpoints_message,
+    checkpoints_of,
     digest_of,
     height_of,
     index_of,
@@ -105,11 +109,14 @@ def _phase_message(message: Any, now_ms: int) -> Any:
     """PBFTRawMessage of types 0, 1, 2, 6, 9 and b."""
     content = pb.PBFTRawProposal()
     match message:
-        case PrePrepare(proposal=proposal):
+        case PrePrepare(proposal=proposal, signature=signature):
             content.proposal.CopyFrom(raw_proposal(proposal))
+            content.proposal.signature = signature
         case CommittedProposalResponse(proposal=Proposal() as found):
             content.proposal.CopyFrom(raw_proposal(found))
         case Prepare(index=index, digest=digest, signature=signature) | CheckPoint(index=index, digest=digest, signature=signature):
+            content.proposal.index, content.proposal.hash, content.proposal.signature = index, digest, signature
+        case Commit(index=index, digest=digest, signature=signature) if signature:
             content.proposal.index, content.proposal.hash, content.proposal.signature = index, digest, signature
         case _:
             pass
@@ -122,8 +129,8 @@ def encode_message(message: Message, now_ms: int) -> bytes:
     A ViewChange that has an envelope keeps it: its signature covers exactly those bytes.
     """
     match message:
-        case ViewChange(index=index, digest=digest, prepared=prepared):
-            committed = pb.PBFTRawProposal(proposal=pb.RawProposal(index=index, hash=digest))
+        case ViewChange(index=index, digest=digest, prepared=prepared, stable=stable):
+            committed = checkpoints_message(index, digest, stable)
             certificates = [certificate_message(certificate) for certificate in prepared]
             raw: Any = pb.RawViewChangeMessage(message=_base(message, now_ms), committedProposal=committed, preparedProposals=certificates)
         case NewView(view_changes=view_changes, preprepares=preprepares):
@@ -162,14 +169,17 @@ def split_view_change(envelope: bytes) -> tuple[bytes, bytes]:
 
 
 def _view_change(raw: Any, envelope: bytes) -> ViewChange:
-    base = raw.message
+    base, committed = raw.message, raw.committedProposal
+    if committed.nodeList and (committed.proposal.index, committed.proposal.hash) != (base.index, base.hash):
+        raise WireError("a view change that proves another block than it names")
     return ViewChange(
         view=view_of(base.view),
         index=height_of(base.index),
-        digest=digest_of(base.hash),
+        digest=digest_of(base.hash, may_be_empty=base.index == 0),
         sender=index_of(base.generatedFrom),
         prepared=tuple(certificate_of(certificate) for certificate in raw.preparedProposals),
         envelope=envelope,
+        stable=checkpoints_of(committed),
     )
 
 
@@ -179,7 +189,12 @@ def _preprepare(raw: Any) -> PrePrepare:
     if proposal.digest != base.hash or proposal.index != base.index:
         raise WireError("the message names another proposal than it carries")
     return PrePrepare(
-        view=view_of(base.view), index=proposal.index, digest=proposal.digest, sender=index_of(base.generatedFrom), proposal=proposal
+        view=view_of(base.view),
+        index=proposal.index,
+        digest=proposal.digest,
+        sender=index_of(base.generatedFrom),
+        proposal=proposal,
+        signature=raw.consensusProposal.proposal.signature,
     )
 
 
@@ -202,7 +217,7 @@ def _decode_phase(packet_type: int, payload: bytes) -> Message:
         return Prepare(view=view, index=index, digest=digest, sender=sender, signature=signature)
     if packet_type == PacketType.CHECK_POINT:
         return CheckPoint(view=view, index=index, digest=digest, sender=sender, signature=signature)
-    return Commit(view=view, index=index, digest=digest, sender=sender)
+    return Commit(view=view, index=index, digest=digest, sender=sender, signature=signature)
 
 
 def _decode(packet_type: int, payload: bytes, signature: bytes) -> Message:

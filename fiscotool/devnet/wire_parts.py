@@ -1,18 +1,20 @@
 """Proposals and prepared certificates as Protobuf: parts of messages, and records of the consensus log.
 
-Field use beyond upstream: `RawProposal.extraData` is b"filler" in the empty proposal a new leader puts into a gap.
+Field use beyond upstream: `RawProposal.extraData` is b"filler" in the empty proposal a new leader puts into a gap. A stable checkpoint and
+its proof (`classic`) are a PBFTRawProposal: height and hash of the block, signers and signatures of its checkpoints.
 
 Sources: bcos-pbft `core/proto/Consensus.proto`, `pbft/protocol/proto/PBFT.proto`; spec 3.x 1.3.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
 from fiscotool.devnet.proto import pbft_pb2 as pb
-from fiscotool.pbft.messages import PreparedCertificate, Proposal
+from fiscotool.pbft.messages import CheckPoint, PreparedCertificate, Proposal
 from fiscotool.pbft.types import NO_DIGEST, Digest, Height, NodeIndex, View
 
 _DIGEST_BYTES: Final = 32
@@ -102,6 +104,43 @@ def certificate_message(certificate: PreparedCertificate) -> Any:
         signatureList=[signature for _, signature in certificate.signatures],
     )
     return pb.PBFTRawMessage(hashFieldsData=base.SerializeToString(), consensusProposal=content)
+
+
+def checkpoints_message(height: int, digest: bytes, stable: Sequence[CheckPoint]) -> Any:
+    """A block and the checkpoints that prove it, in the order of their senders, as PBFTRawProposal."""
+    signed = sorted((entry.sender, entry.signature) for entry in stable)
+    return pb.PBFTRawProposal(
+        proposal=pb.RawProposal(index=height, hash=digest),
+        nodeList=[sender for sender, _ in signed],
+        signatureList=[signature for _, signature in signed],
+    )
+
+
+def checkpoints_of(raw: Any) -> tuple[CheckPoint, ...]:
+    """The checkpoints in a PBFTRawProposal. Their views are not told: they sign block hashes, whatever the view. Raises WireError."""
+    if len(raw.nodeList) != len(raw.signatureList):
+        raise WireError("a checkpoint's proof with signers and signatures of different number")
+    if not raw.nodeList:
+        return ()
+    index, digest = height_of(raw.proposal.index), digest_of(raw.proposal.hash)
+    return tuple(
+        CheckPoint(View(0), index, digest, index_of(node), bytes(signature))
+        for node, signature in zip(raw.nodeList, raw.signatureList, strict=True)
+    )
+
+
+def encode_checkpoints(stable: Sequence[CheckPoint]) -> bytes:
+    """The checkpoints of one block as bytes (consensus log); none gives no bytes."""
+    data: bytes = checkpoints_message(stable[0].index, stable[0].digest, stable).SerializeToString() if stable else b""
+    return data
+
+
+def decode_checkpoints(data: bytes) -> tuple[CheckPoint, ...]:
+    """Inverse of `encode_checkpoints`, but for the views. Raises WireError."""
+    try:
+        return checkpoints_of(pb.PBFTRawProposal.FromString(data))
+    except DecodeError as problem:
+        raise WireError("not a checkpoint's proof") from problem
 
 
 def encode_certificate(certificate: PreparedCertificate) -> bytes:

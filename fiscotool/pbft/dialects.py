@@ -81,7 +81,9 @@ class Dialect:
     `views_to_live` says after how many views, at most, n healed replicas that tolerate f must have made a block: the faulty leaders,
     those that run out while the network heals, and in fisco2 a whole turn, for only a locked leader may propose what others are
     locked on. `known_stall` names a standstill the protocol is known to allow (`stalls`). `retained_blocks` is how far below the
-    ledger's head vote records are still needed after a restart.
+    ledger's head vote records are still needed after a restart. `is_commit_signed`: a Commit signs its digest, and a quorum of these
+    is a block's signature list (else of checkpoints). `is_preprepare_signed`: a pre-prepare counts as its leader's Prepare and signs
+    what that would.
     """
 
     name: str
@@ -95,6 +97,8 @@ class Dialect:
     views_to_live: Callable[[int], int]
     known_stall: Callable[[Sequence[Any]], str | None]
     retained_blocks: int = 0
+    is_commit_signed: bool = False
+    is_preprepare_signed: bool = False
 
 
 FISCO3: Final = Dialect(
@@ -121,6 +125,7 @@ FISCO2: Final = Dialect(
     change_cycle_max=timers2.CHANGE_CYCLE_MAX,
     views_to_live=lambda n: n + faulty_weight_max(n) + 4,
     known_stall=stalls.known_stall_of_fisco2,
+    is_commit_signed=True,
 )
 
 CLASSIC: Final = Dialect(
@@ -135,6 +140,8 @@ CLASSIC: Final = Dialect(
     views_to_live=lambda n: faulty_weight_max(n) + 4,
     known_stall=stalls.no_known_stall,
     retained_blocks=state_classic.LOG_BLOCKS,
+    is_commit_signed=True,
+    is_preprepare_signed=True,
 )
 
 DIALECTS: Final[dict[str, Dialect]] = {dialect.name: dialect for dialect in (FISCO3, FISCO2, CLASSIC)}

@@ -5,15 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from fiscotool.devnet import driver as driver_module
 from fiscotool.devnet.driver import Driver
 from fiscotool.devnet.durability import DurableWriter, Record
-from fiscotool.pbft.effects import Broadcast, CancelTimer, Effect, Execute, Persist, Reject, RejectReason, Send, SetTimer, VoteRecord
+from fiscotool.pbft.dialects import FISCO3
+from fiscotool.pbft.effects import (
+    Broadcast,
+    CancelTimer,
+    Effect,
+    Execute,
+    Persist,
+    Reject,
+    RejectReason,
+    Remember,
+    Send,
+    SetTimer,
+    StandRecord,
+    VoteRecord,
+)
 from fiscotool.pbft.events import Event, PoolSize, Received, TimerFired, TimerName
 from fiscotool.pbft.messages import Commit, Message, Proposal
 from fiscotool.pbft.rules import Rules
@@ -42,6 +55,7 @@ class Disk:
     def write(self, records: Sequence[Record], forget_until: Height) -> None:
         time.sleep(self.slow_s)
         self.written += [record.index for record in records if isinstance(record, VoteRecord)]
+        self.written += [-record.view for record in records if isinstance(record, StandRecord)]
 
 
 class World:
@@ -55,7 +69,7 @@ class World:
         self.failed: list[Exception] = []
         self.writer = DurableWriter(self.disk, on_durable=self._on_durable, on_failed=self.failed.append)
         worker: Any = self
-        self.driver = Driver(STATE, writer=self.writer, outgoing=self, worker=worker, witness=self)
+        self.driver = Driver(STATE, writer=self.writer, outgoing=self, worker=worker, witness=self, dialect=replace(FISCO3, step=self.step))
 
     def step(self, state: ReplicaState, event: Event) -> tuple[ReplicaState, tuple[Effect, ...]]:
         if isinstance(event, Received):
@@ -93,10 +107,9 @@ class World:
         return lambda *_: None
 
 
-def play(monkeypatch: pytest.MonkeyPatch, world: Callable[[], World], counts: Sequence[int], done: Callable[[World], bool]) -> World:
+def play(world: Callable[[], World], counts: Sequence[int], done: Callable[[World], bool]) -> World:
     async def main() -> World:
         made = world()
-        monkeypatch.setattr(driver_module, "step", made.step)
         for count in counts:
             made.driver.post(PoolSize(count))
         deadline_s = time.monotonic() + 5
@@ -109,13 +122,13 @@ def play(monkeypatch: pytest.MonkeyPatch, world: Callable[[], World], counts: Se
     return asyncio.run(main())
 
 
-def test_nothing_leaves_before_the_vote_it_follows_is_durable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_leaves_before_the_vote_it_follows_is_durable() -> None:
     script: dict[int, tuple[Effect, ...]] = {
         1: (Send(NodeIndex(1), commit(1)), vote(1), Broadcast(commit(1))),
         2: (Send(NodeIndex(2), commit(2)),),
         3: (vote(3), Execute(Proposal(Height(3), D)), vote(4), Broadcast(commit(4))),
     }
-    world = play(monkeypatch, lambda: World(script, slow_s=0.02), [1, 2, 3], lambda made: len(made.left) == 5)
+    world = play(lambda: World(script, slow_s=0.02), [1, 2, 3], lambda made: len(made.left) == 5)
     order = [(what, index) for what, index, _ in world.left]
     assert order == [("send", 1), ("broadcast", 1), ("send", 2), ("execute", 3), ("broadcast", 4)]
     durable = {(what, index): written for what, index, written in world.left}
@@ -130,25 +143,31 @@ def test_a_driver_that_did_not_wait_would_be_caught(monkeypatch: pytest.MonkeyPa
     """The test above can fail: with a writer that calls everything durable at once, the broadcast leaves too early."""
     monkeypatch.setattr(DurableWriter, "is_durable", lambda *_: True)
     script: dict[int, tuple[Effect, ...]] = {1: (vote(1), Broadcast(commit(1)))}
-    world = play(monkeypatch, lambda: World(script, slow_s=0.02), [1], lambda made: len(made.left) == 1)
+    world = play(lambda: World(script, slow_s=0.02), [1], lambda made: len(made.left) == 1)
     assert world.left == [("broadcast", 1, [])]
 
 
-def test_votes_of_many_steps_share_fsyncs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_classic_remembers_is_durable_before_what_follows() -> None:
+    script: dict[int, tuple[Effect, ...]] = {1: (Remember(StandRecord(View(7), is_changing=True)), Broadcast(commit(1)))}
+    world = play(lambda: World(script, slow_s=0.02), [1], lambda made: len(made.left) == 1)
+    assert world.left == [("broadcast", 1, [-7])]
+
+
+def test_votes_of_many_steps_share_fsyncs() -> None:
     script: dict[int, tuple[Effect, ...]] = {at: (vote(at), Broadcast(commit(at))) for at in range(1, 101)}
-    world = play(monkeypatch, lambda: World(script, slow_s=0.01), range(1, 101), lambda made: len(made.left) == 100)
+    world = play(lambda: World(script, slow_s=0.01), range(1, 101), lambda made: len(made.left) == 100)
     assert [index for _, index, _ in world.left] == list(range(1, 101))
     assert world.writer.batches_written <= 3
 
 
-def test_a_replica_hears_itself_after_it_was_durable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replica_hears_itself_after_it_was_durable() -> None:
     script: dict[int, tuple[Effect, ...]] = {1: (vote(1), Broadcast(commit(1)))}
-    world = play(monkeypatch, lambda: World(script), [1], lambda made: bool(made.heard))
+    world = play(lambda: World(script), [1], lambda made: bool(made.heard))
     assert world.heard == [commit(1)]
     assert world.left == [("broadcast", 1, [1])]
 
 
-def test_a_replaced_or_cancelled_timer_never_fires(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replaced_or_cancelled_timer_never_fires() -> None:
     script: dict[int, tuple[Effect, ...]] = {
         1: (SetTimer(TimerName.VIEW, 1, Ticks(10)), SetTimer(TimerName.VIEW, 2, Ticks(30))),
         2: (SetTimer(TimerName.CHECKPOINT_RESEND, 3, Ticks(10)), CancelTimer(TimerName.CHECKPOINT_RESEND)),
@@ -156,20 +175,19 @@ def test_a_replaced_or_cancelled_timer_never_fires(monkeypatch: pytest.MonkeyPat
         1002: (Send(NodeIndex(1), commit(92)),),
         1003: (Send(NodeIndex(1), commit(93)),),
     }
-    world = play(monkeypatch, lambda: World(script), [1, 2], lambda made: bool(made.left))
+    world = play(lambda: World(script), [1, 2], lambda made: bool(made.left))
     assert [index for _, index, _ in world.left] == [92]
 
 
-def test_rejected_messages_are_counted_by_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rejected_messages_are_counted_by_reason() -> None:
     script: dict[int, tuple[Effect, ...]] = {1: (Reject(commit(1), RejectReason.STALE_VIEW),) * 3}
-    world = play(monkeypatch, lambda: World(script), [1], lambda made: bool(made.driver.rejected))
+    world = play(lambda: World(script), [1], lambda made: bool(made.driver.rejected))
     assert world.driver.rejected == {"STALE_VIEW": 3}
 
 
-def test_a_halted_replica_says_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_halted_replica_says_nothing_any_more() -> None:
     async def main() -> World:
         world = World({1: (vote(1), Broadcast(commit(1))), 2: (Send(NodeIndex(1), commit(2)),)}, slow_s=0.02)
-        monkeypatch.setattr(driver_module, "step", world.step)
         world.driver.post(PoolSize(1))
         await asyncio.sleep(0)
         world.driver.halt()
