@@ -79,7 +79,7 @@ class Broadcast:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Sign and send to one sealer, never to oneself."""
+    """Sign and send to one sealer. PBFT sends nothing to itself; where another protocol does, it is handed back like a broadcast."""
 
     to: NodeIndex
     message: Message
@@ -171,11 +171,15 @@ class AgreedIndex:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Arm `name`, replacing an earlier one; fires as TimerFired(name, epoch)."""
+    """Arm `name`, replacing an earlier one; fires as TimerFired(name, epoch).
+
+    With `spread_ticks` the driver draws how much later, below that, it fires: the choice comes in with the event (Raft's elections).
+    """
 
     name: TimerName
     epoch: int
     after_ticks: Ticks
+    spread_ticks: Ticks = Ticks(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,7 +260,11 @@ class Cluster:
                     self.transmit(replica.index, to, sent)
         elif isinstance(effect, do.Send):
             strategy = self.strategies.get(replica.index, self.honest)
-            for target, sent in strategy.send(self, replica, effect.to, chain.sign(effect.message, replica.rules)):
+            signed = chain.sign(effect.message, replica.rules)
+            if effect.to == replica.index:
+                self.post(replica, ev.Received(signed))
+                return
+            for target, sent in strategy.send(self, replica, effect.to, signed):
                 self.transmit(replica.index, target, sent)
         elif isinstance(effect, do.Persist):
             record = effect.record

@@ -30,7 +30,8 @@ def apply(world: World, replica: Replica, effect: do.Effect) -> None:
     """Do what the core asks for beyond messages and records."""
     if isinstance(effect, do.SetTimer):
         replica.timers[effect.name] = effect.epoch
-        world.schedule(effect.after_ticks, _fire, (world, replica, replica.life), effect)
+        spread = int(world.rng.random() * effect.spread_ticks) if effect.spread_ticks else 0
+        world.schedule(effect.after_ticks + spread, _fire, (world, replica, replica.life), effect)
         return
     match effect:
         case do.CancelTimer(name=name):
@@ -92,7 +93,7 @@ def _is_on_chain(replica: Replica, proposal: Proposal) -> bool:
 def _execute(world: World, replica: Replica, proposal: Proposal) -> None:
     parent = Height(proposal.index - 1)
     parent_hash = replica.head_hash if parent == replica.height else replica.layers.get(parent)
-    if parent_hash is None or parent < replica.height:
+    if parent_hash is None or parent < replica.height or not chain.is_sound(proposal):
         world.post(replica, ev.Executed(proposal.index, proposal.digest, None), world.pace.execute_ticks)
         return
     block_hash = chain.execute(proposal, parent_hash)

@@ -17,11 +17,12 @@ LAYERS: list[set[str]] = [
     {"drills", "doctor"},
     {"observer", "devnet", "nodes", "report"},
     {"sim", "check", "rpc", "ledger", "hosts", "chain"},
+    {"protocols"},
     {"consistency", "pbft"},
     {"errors"},
 ]
 HEIGHT = {room: len(LAYERS) - level for level, rooms in enumerate(LAYERS) for room in rooms}
-PURE = ("pbft", "check", "consistency")
+PURE = ("pbft", "protocols", "check", "consistency")
 OUTSIDE = {
     "asyncio", "socket", "ssl", "http", "urllib", "subprocess", "threading", "multiprocessing", "os", "pathlib", "io", "tempfile",
     "shutil", "sqlite3", "time", "datetime", "random", "secrets", "uuid", "logging", "click", "requests", "paramiko",
