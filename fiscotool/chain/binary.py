@@ -2,7 +2,7 @@
 
     --engine auto       a binary given with -e, or one in the cache, else the embedded engine
     --engine fisco      a binary given with -e, or one in the cache, else an error
-    --engine embedded   the embedded engine
+    --engine embedded   the embedded engine; so does --protocol
 
 A binary that the user names with -e is the user's; one of the cache (`chain.binaries`) is used only while it still has the checksum it
 was put there with.
@@ -21,7 +21,7 @@ from typing import Literal
 
 from fiscotool.chain.binaries import BinaryCache, cache_directory
 from fiscotool.chain.command import run_command
-from fiscotool.chain.spec import VERSION_DEFAULT, parse_version, version_key
+from fiscotool.chain.spec import VERSION_2_DEFAULT, VERSION_DEFAULT, parse_version, version_key
 from fiscotool.errors import EnvironmentFailure, UsageError
 
 EngineChoice = Literal["auto", "fisco", "embedded"]
@@ -45,18 +45,24 @@ class EngineDecision:
 
 
 def choose_engine(
-    choice: EngineChoice, *, binary: Path | None, version: str | None, environ: Mapping[str, str] = os.environ
+    choice: EngineChoice, *, binary: Path | None, version: str | None, protocol: str | None = None, environ: Mapping[str, str] = os.environ
 ) -> EngineDecision:
-    """Decide by `--engine`, `-e`, `-v` and the cache. `version` is like 3.16.0 or v2.9.1, a generation (2.x, 3.x), or None.
+    """Decide by `--engine`, `-e`, `-v`, `--protocol` and the cache. `version` is like 3.16.0 or v2.9.1, a generation (2.x, 3.x), or None.
+
+    A `protocol` asks for the embedded engine, the only one with a choice; fisco2 is that of generation 2.
 
     Raises UsageError for -e with the embedded engine and for a version the binary cannot have, EnvironmentFailure for a binary that is
     missing, cannot be run, or is not had.
     """
     wanted, generation = _wish(version)
-    if choice == "embedded":
+    asked = "--engine embedded" if choice == "embedded" else f"--protocol {protocol}" if protocol is not None else ""
+    if protocol is not None and choice == "fisco":
+        raise UsageError("--protocol is for the embedded engine only: a real node has its own", hint="drop it, or --engine fisco")
+    if asked:
         if binary is not None:
-            raise UsageError("--engine embedded runs no fisco-bcos binary, and -e gives one", hint="drop -e, or use --engine fisco")
-        return EngineDecision("embedded", None, "engine: embedded, as asked (--engine embedded)", _embedded_version(wanted, generation))
+            raise UsageError(f"{asked} runs no fisco-bcos binary, and -e gives one", hint="drop -e, or use --engine fisco")
+        generation = 2 if generation is None and protocol == "fisco2" else generation
+        return EngineDecision("embedded", None, f"engine: embedded, as asked ({asked})", _embedded_version(wanted, generation))
     if binary is not None:
         told = probe_binary(binary)
         found = binary_version(told)
@@ -70,7 +76,7 @@ def choose_engine(
         told = probe_binary(entry.path)
         chosen = _suitable(wanted, generation, binary_version(told), entry.path)
         return EngineDecision("fisco", entry.path, f"engine: the real node from the cache, {entry.path} ({told})", chosen)
-    if choice == "fisco" or generation == 2:  # noqa: PLR2004 - FISCO BCOS 2, which the embedded engine is not
+    if choice == "fisco" or generation == 2:  # noqa: PLR2004 - FISCO BCOS 2: who asks for it means the real node
         raise EnvironmentFailure(
             f"no fisco-bcos binary: none was given with -e, and there is none in {cache_directory(environ)}",
             hint="give one with -e, or get one: fiscotool binary fetch VERSION, fiscotool binary add PATH; or use --engine embedded",
@@ -91,9 +97,7 @@ def _wish(version: str | None) -> tuple[str | None, int | None]:
 
 
 def _embedded_version(wanted: str | None, generation: int | None) -> str:
-    if generation == 2:  # noqa: PLR2004 - FISCO BCOS 2
-        raise UsageError("the embedded engine is FISCO BCOS 3 only", hint="give a 2.x binary with -e, or leave -v out")
-    return wanted or VERSION_DEFAULT
+    return wanted or (VERSION_2_DEFAULT if generation == 2 else VERSION_DEFAULT)  # noqa: PLR2004 - FISCO BCOS 2
 
 
 def _suitable(wanted: str | None, generation: int | None, found: str | None, binary: Path) -> str:

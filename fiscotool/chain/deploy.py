@@ -103,7 +103,7 @@ def prepare(
     """Check and decide everything of a deployment; nothing is written. Raises UsageError and EnvironmentFailure."""
     hosts = _hosts(layout, ipconf)
     bases = parse_ports(ports)
-    decision = choose_engine(engine, binary=binary, version=version, environ=environ)
+    decision = choose_engine(engine, binary=binary, version=version, protocol=protocol, environ=environ)
     generation = 2 if decision.version.startswith("2.") else 3
     chain_default, group_default = _IDS[generation]
     spec = ChainSpec(

@@ -152,6 +152,10 @@ def _config_values(plan: ChainPlan, node: NodePlan) -> dict[str, object]:
         "rsa_channel": str(spec.rsa_channel).lower(),
         "version": spec.version,
         "log_level": spec.log_level,
+        "engine": spec.engine,
+        "protocol": spec.protocol,
+        "byzantine": node.byzantine,
+        "quirks": ",".join(spec.quirks),
     }
 
 

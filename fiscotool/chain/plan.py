@@ -38,6 +38,8 @@ DIFFERENCES: dict[str, str] = {
     "3.x .fiscotool.json": "the list of what was made, so that destroy removes nothing else",
     "2.x config.ini [p2p] listen_ip": _LOOPBACK,
     "2.x config.ini [rpc] channel_listen_ip": _LOOPBACK,
+    "2.x config.ini [fiscotool]": "settings of the embedded engine, absent with --engine fisco",
+    "2.x 127.0.0.1/fisco-bcos": "the embedded engine's start script, where the engine is embedded",
     "2.x *.sh": f"{_OWN_SCRIPT}; downloads verify checksums; transactions are signed afresh by fiscotool send",
     "2.x cert/*.crt": f"{_CA}; the official ones are of X.509 version 1 where openssl is older or newer than 1.1",
     "2.x .fiscotool.json": "the list of what was made, so that destroy removes nothing else",

@@ -70,6 +70,8 @@ def read_chain2(root: Path, places: Sequence[Path], *, engine: Engine, manifest:
         generation=2,
         sm_crypto=is_sm,
         protocol="fisco2",
+        byzantine=MappingProxyType({node.name: node.byzantine for node in nodes if node.byzantine}),
+        quirks=manifest.quirks if manifest is not None else (),
         group_ids=tuple(str(number) for number in sorted(expected)),
     )
 
@@ -103,6 +105,7 @@ def _read_node(place: Path, name: str, *, is_sm: bool) -> NodeHome:
         node_id=node_id,
         p2p_id=node_id,
         listen_ip=text_of(config, "rpc", "jsonrpc_listen_ip", shared_ip),
+        byzantine=text_of(config, "fiscotool", "byzantine", ""),
         generation=2,
         channel_port=port_of(config, "rpc", 20200, source, key="channel_listen_port"),
     )

@@ -32,6 +32,9 @@ WIRE_QUIRKS = ("type-unsigned", "empty-sync-unchecked")
 VERSION_DEFAULT = "3.16.0"
 """compatibility_version that build_chain.sh of release 3.16.4 writes by default."""
 
+VERSION_2_DEFAULT = "2.9.1"
+"""supported_version of an embedded chain that runs fisco2, where nothing else is asked for."""
+
 LOG_LEVEL_DEFAULT = "info"
 PIPELINE_DEFAULT_BLOCKS = 50
 CHECKPOINT_TIMEOUT_DEFAULT_MS = 3000
@@ -186,10 +189,6 @@ def check_spec(spec: ChainSpec, node_names: tuple[str, ...]) -> None:
 
 def _check_generation_2(spec: ChainSpec) -> None:
     """What FISCO BCOS 2 has not, or has otherwise."""
-    if spec.engine == "embedded":
-        raise UsageError(
-            f"version {spec.version}: the embedded engine is FISCO BCOS 3 only", hint="give a 2.x binary with -e, or leave -v out"
-        )
     for option, text in (("-I (chain id)", spec.chain_id), ("-g (group id)", spec.group_id)):
         if not text.isascii() or not text.isdigit() or int(text) < 1:
             raise UsageError(f"{option}: in FISCO BCOS 2 it is a number from 1, not {text!r}", hint="for example -I 1 -g 1")
@@ -197,6 +196,7 @@ def _check_generation_2(spec: ChainSpec) -> None:
         "--rpc-tls": spec.rpc_tls,
         "--leader-period": spec.leader_period_blocks != 1,
         "--pipeline": spec.pipeline_blocks != PIPELINE_DEFAULT_BLOCKS,
+        "--fund": bool(spec.balances),
         "weights": any(weight != 1 for weight in spec.weights),
         "checkpoint_timeout": spec.checkpoint_timeout_ms != CHECKPOINT_TIMEOUT_DEFAULT_MS,
     }
@@ -225,15 +225,18 @@ def _check_ranges(spec: ChainSpec) -> None:
 def _check_engine(spec: ChainSpec) -> None:
     if spec.protocol not in PROTOCOLS:
         raise UsageError(f"--protocol: {spec.protocol!r} is not known", hint=f"one of {', '.join(PROTOCOLS)}")
+    if spec.engine == "embedded" and (spec.protocol == "fisco2") != (spec.generation == 2):  # noqa: PLR2004 - FISCO BCOS 2
+        raise UsageError(
+            f"--protocol {spec.protocol} and version {spec.version} do not go together",
+            hint="fisco2 is the protocol of FISCO BCOS 2.x, fisco3 and classic run on blocks of 3.x: leave -v out, or --protocol",
+        )
     if spec.engine == "fisco":
         if spec.binary is None:
             raise UsageError("engine fisco needs a fisco-bcos binary", hint="give it with -e, or use --engine embedded")
-        other_protocol = spec.protocol if spec.protocol != ("fisco2" if spec.generation == 2 else "fisco3") else ""  # noqa: PLR2004
         options = (
             ("--byzantine", spec.byzantine),
             ("--quirk", spec.quirks),
             ("--fund", spec.balances),
-            ("--protocol", other_protocol),
         )
         for option, given in options:
             if given:

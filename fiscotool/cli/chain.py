@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     "--protocol",
     type=click.Choice(["fisco3", "fisco2", "classic"]),
     default=None,
-    help="Embedded: which PBFT the nodes run.  [default: fisco3]",
+    help="Embedded: which PBFT the nodes run; fisco2 makes a chain of 2.x.  [default: fisco3]",
 )
 @click.option("--byzantine", multiple=True, metavar="NODE=MODE", help="Embedded: a node that misbehaves (node3=equivocate).")
 @click.option("--quirk", "quirks", multiple=True, metavar="NAME", help="Embedded: reproduce a hole of the real node (docs/pbft.md).")
@@ -75,7 +75,7 @@ def deploy(**given: Any) -> None:
     \b
     Example: fiscotool deploy -l 127.0.0.1:4
              fiscotool deploy -l 127.0.0.1:7 -p 31300,21200,9545 -o seven
-             fiscotool deploy -l 127.0.0.1:4 --protocol classic -o classic
+             fiscotool deploy -l 127.0.0.1:4 --protocol fisco2 -o two
              fiscotool deploy -l 127.0.0.1:4 --byzantine node3=equivocate -o byzantine
              fiscotool deploy -l 10.0.0.1:2,10.0.0.2:2 -e ./fisco-bcos -v 2.9.1 --dry-run
              fiscotool deploy -l 127.0.0.1:4 -e ./fisco-bcos -- -E

@@ -72,7 +72,9 @@ def test_the_version_suits_the_binary(
     [
         pytest.param({"binary": 3, "version": "3.16.0"}, "is newer than", id="newer than the binary"),
         pytest.param({"binary": 3, "version": "2.9.0"}, "is version 3.15.2", id="another generation"),
-        pytest.param({"engine": "embedded", "version": "2.9.0"}, "FISCO BCOS 3 only", id="embedded 2.x"),
+        pytest.param({"protocol": "classic", "version": "2.9.0"}, "do not go together", id="classic on 2.x"),
+        pytest.param({"protocol": "fisco2", "version": "3.16.0"}, "do not go together", id="fisco2 on 3.x"),
+        pytest.param({"protocol": "fisco2", "funds": ("0x" + "aa" * 20 + "=1",)}, "--fund is for FISCO BCOS 3", id="2.x has no balances"),
         pytest.param({"binary": 2, "chain_id": "chain0"}, "it is a number from 1", id="a chain id of 3.x"),
         pytest.param({"binary": 2, "rpc_tls": True}, "--rpc-tls is for FISCO BCOS 3", id="TLS of the RPC"),
         pytest.param({"binary": 2, "leader_period_blocks": 2}, "--leader-period is for FISCO BCOS 3", id="a leader period"),
