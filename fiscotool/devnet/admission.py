@@ -31,7 +31,7 @@ from fiscotool.ledger.tx3 import (
     hash_transaction_data,
 )
 
-__all__ = ["TX_BYTES_MAX", "Admission", "PoolLedger", "refused"]
+__all__ = ["TX_BYTES_MAX", "Admission", "Judge", "PoolLedger", "refused"]
 
 TX_BYTES_MAX: Final = 1 << 20
 _WEB3_NONCES_AHEAD: Final = 600_000
@@ -66,6 +66,13 @@ class PoolLedger(Protocol):
 
     def system_config(self, key: str) -> tuple[str, int] | None:
         """A configuration value in force."""
+
+
+class Judge(Protocol):
+    """Who decides what the pool takes: Admission for 3.x, pooled2.Admission2 for 2.x."""
+
+    def judge(self, raw: bytes, *, is_local: bool, is_needed: bool) -> tuple[PooledTx, bytes | int]:
+        """As Admission.judge."""
 
 
 def refused(reason: tuple[int, str]) -> AdmissionError:

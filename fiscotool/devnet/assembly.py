@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from fiscotool.devnet.executor import BlockExecutor
 from fiscotool.devnet.parts import Parts, SealerPort
-from fiscotool.devnet.pooled import pooled_tx
 from fiscotool.devnet.sealer import Sealer, SealerTask
 from fiscotool.devnet.settings import Settings
 from fiscotool.devnet.store import open_ledger
@@ -39,6 +38,7 @@ def assemble(settings: Settings, own_id: bytes) -> Parts:
         import_time_ms=_wall_ms,
         limit=settings.pool_limit,
         expiration_ms=settings.tx_expiration_s * 1000,
+        generation=settings.genesis.generation,
     )
 
     def make_sealer(propose: Callable[[Proposal], None]) -> SealerPort:
@@ -50,7 +50,7 @@ def assemble(settings: Settings, own_id: bytes) -> Parts:
         pool=pool,
         executor=BlockExecutor(ledger),
         make_sealer=make_sealer,
-        pooled=pooled_tx,
+        pooled=ledger.form.pooled,
         pending=pool.pending_raws,
         close=ledger.close,
         expire=pool.expire,

@@ -228,7 +228,10 @@ class ConsensusStatus:
 
 @dataclass(frozen=True, slots=True)
 class PeerStatus:
-    """A peer as block synchronisation and the gateway know it. `node_id` is 64 bytes; `p2p_id` the 512 hex digits of its certificate."""
+    """A peer as block synchronisation and the gateway know it. `node_id` is 64 bytes; `p2p_id` what certificate lists call it.
+
+    `name` and `agency` are the common names of its certificate and of that one's issuer.
+    """
 
     node_id: bytes
     p2p_id: str
@@ -236,6 +239,8 @@ class PeerStatus:
     height: int
     head_hash: bytes
     genesis_hash: bytes
+    name: str = ""
+    agency: str = ""
 
 
 class NodeFacade(Protocol):

@@ -74,7 +74,7 @@ class Facade:
         for node_id, link in self._node.peers.connected.items():
             view = self._node.sync.peers.get(node_id)
             height, head_hash, genesis_hash = (view.number, view.head_hash, view.genesis_hash) if view else (0, b"", b"")
-            found.append(PeerStatus(node_id, link.p2p_id, link.endpoint, height, head_hash, genesis_hash))
+            found.append(PeerStatus(node_id, link.p2p_id, link.endpoint, height, head_hash, genesis_hash, *link.names))
         return found
 
     async def submit(self, raw: bytes, *, wait: bool) -> bytes:

@@ -47,6 +47,8 @@ class GenesisSettings:
     """2 for a group of a 2.x chain (settings2.py): its blocks have that form (forms.py), its RPC speaks 2.x."""
     timestamp_ms: int = 0
     """2.x: the time of block 0."""
+    protocol: str = "fisco3"
+    """Which PBFT the chain runs, as config.ini says (`settings.Settings.protocol`)."""
     consensus_timeout_s: int = 3
     """2.x: how long an execution may take."""
 

@@ -23,7 +23,7 @@ from typing import Any, Final, Protocol
 
 from google.protobuf.message import DecodeError
 
-from fiscotool.devnet.der import DerError, fingerprint, rsa_modulus
+from fiscotool.devnet.der import DerError, fingerprint, names_of, p2p_id_of
 from fiscotool.devnet.frames import FrameBuffer, FrameError, Module, encode_frame
 from fiscotool.devnet.proto import node_pb2
 from fiscotool.ledger.crypto import BadSignature, KeyPair, keccak256, recover
@@ -69,7 +69,10 @@ class LinkOwner(Protocol):
 
 
 class Link(asyncio.Protocol):
-    """A link, incoming (`is_dialled` false) or outgoing. `node_id` and `p2p_id` are set once greeted."""
+    """A link, incoming (`is_dialled` false) or outgoing. `node_id` and `p2p_id` are set once greeted.
+
+    `names` are the common names of its certificate and of who issued it.
+    """
 
     def __init__(self, owner: LinkOwner, identity: Identity, *, is_dialled: bool, clock: Callable[[], float]) -> None:
         self.owner = owner
@@ -77,6 +80,7 @@ class Link(asyncio.Protocol):
         self.is_dialled = is_dialled
         self.node_id = b""
         self.p2p_id = ""
+        self.names = ("", "")
         self.endpoint = ""
         self.listen_port = 0
         self.is_greeted = False
@@ -107,9 +111,10 @@ class Link(asyncio.Protocol):
         tls = transport.get_extra_info("ssl_object")
         certificate = tls.getpeercert(binary_form=True) if tls is not None else None
         try:
-            self.p2p_id = rsa_modulus(certificate or b"")
+            self.p2p_id = p2p_id_of(certificate or b"")
+            self.names = names_of(certificate or b"")
         except DerError as problem:
-            self.close(f"the certificate has no RSA key: {problem}")
+            self.close(f"the certificate has no key to tell it by: {problem}")
             return
         self._peer_print = fingerprint(certificate or b"")
         loop = asyncio.get_running_loop()

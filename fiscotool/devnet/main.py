@@ -1,4 +1,4 @@
-"""The process `fisco-bcos -c config.ini -g config.genesis` of the embedded engine.
+"""The process `fisco-bcos -c config.ini -g config.genesis` of the embedded engine; without -g in a directory of 2.x.
 
 Rule 1. What it prints is what the real node prints (scripts look for it): "The fisco-bcos is running...",
         "start fisco-bcos failed, error:…", "exit because receive signal N", "fisco-bcos program exit normally.".
@@ -24,6 +24,7 @@ from typing import Final
 
 from fiscotool.devnet.inifile import SettingsError
 from fiscotool.devnet.settings import Settings, read_settings
+from fiscotool.devnet.settings2 import is_generation_2, read_settings2
 from fiscotool.errors import FiscoToolError
 
 __all__ = ["main"]
@@ -88,13 +89,17 @@ def main(argv: Sequence[str]) -> int:
     if paths is None:
         say(_USAGE)
         return EXIT_FAILED_START
+    is_2 = is_generation_2(Path(paths["config"]).absolute().parent)
+    if is_2:
+        del paths["genesis"]
     for what, path in paths.items():
         if not Path(path).exists():
             # The real node leaves with status 0 here (spec 3.x 0); its text is the same.
             say(f"{what} '{path}' not found!")
             return 0
     try:
-        settings = read_settings(Path(paths["config"]), Path(paths["genesis"]))
+        config = Path(paths["config"])
+        settings = read_settings2(config) if is_2 else read_settings(config, Path(paths["genesis"]))
     except FiscoToolError as problem:
         return _fail(problem)
     return _run(settings)

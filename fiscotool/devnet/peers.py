@@ -57,6 +57,9 @@ def tls_contexts(settings: Settings) -> tuple[ssl.SSLContext, ssl.SSLContext]:
         context.check_hostname = False  # The certificates name an agency, not a host; trust is the CA's signature (spec 4.4).
         context.verify_mode = ssl.CERT_REQUIRED
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if settings.genesis.generation == 2:  # noqa: PLR2004 - FISCO BCOS 2, whose P2P keys are on a curve TLS 1.3 does not know
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ecdh_curve("secp256k1")
         try:
             context.load_cert_chain(settings.node_cert, settings.node_key)
             context.load_verify_locations(settings.ca_cert)

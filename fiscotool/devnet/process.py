@@ -8,14 +8,15 @@ from pathlib import Path
 
 from fiscotool.devnet.assembly import assemble
 from fiscotool.devnet.byzantine import bent_facade
-from fiscotool.devnet.der import DerError, certificate_of, rsa_modulus
+from fiscotool.devnet.der import DerError, certificate_of, p2p_id_of
 from fiscotool.devnet.facade import Facade
 from fiscotool.devnet.inifile import SettingsError, parse_ini
 from fiscotool.devnet.links import Identity
 from fiscotool.devnet.log import NodeLog
 from fiscotool.devnet.node import Node
 from fiscotool.devnet.rpc_servers import RpcServers, identity_of, rpc_tls_context, start_rpc
-from fiscotool.devnet.settings import Settings, p2p_ids_of, parse_endpoints
+from fiscotool.devnet.settings import Settings, read_peers
+from fiscotool.devnet.settings2 import read_peers2
 from fiscotool.ledger.crypto import KeyPair
 from fiscotool.ledger.errors import KeyFormatError
 
@@ -69,7 +70,7 @@ class NodeProcess:
         assert node is not None
         await node.start()
         try:
-            p2p_id = rsa_modulus(node.identity.certificate)
+            p2p_id = p2p_id_of(node.identity.certificate)
             tls = rpc_tls_context(settings.ca_cert, settings.node_cert, settings.node_key) if settings.rpc_tls else None
         except (DerError, ssl.SSLError) as problem:
             raise SettingsError(f"{settings.node_cert}: {problem}", hint="copy conf/ from where the chain was deployed") from problem
@@ -93,20 +94,17 @@ class NodeProcess:
         self._log.close()
 
     def reload_peers(self) -> None:
-        """SIGUSR1: nodes.json and the certificate lists. A file that cannot be read changes nothing."""
+        """SIGUSR1: the peers to dial and the certificate lists. A file that cannot be read changes nothing."""
         if self.node is None:
             return
-        directory = self.settings.directory
+        read = read_peers if self.settings.genesis.generation == 3 else read_peers2  # noqa: PLR2004 - FISCO BCOS 3
         try:
-            ini = parse_ini((directory / "config.ini").read_text(encoding="utf-8"), "config.ini")
-            nodes_path = directory / ini.text("p2p", "nodes_path", "./") / ini.text("p2p", "nodes_file", "nodes.json")
-            nodes = parse_endpoints(nodes_path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, SettingsError) as problem:
+            nodes, blacklist, whitelist = read(self.settings.directory)
+        except SettingsError as problem:
             self._log.warning("Gateway::Signal", "reload p2p connected nodes failed", reason=problem)
             return
         self.node.peers.set_nodes(nodes)
-        lists = p2p_ids_of(ini, "certificate_blacklist", "crl."), p2p_ids_of(ini, "certificate_whitelist", "cal.")
-        self.node.peers.set_certificates(*lists)
+        self.node.peers.set_certificates(blacklist, whitelist)
         self._log.info("Gateway::Signal", "reload p2p connected nodes successfully", nodes=len(nodes))
 
     def reload_log_level(self) -> None:

@@ -11,10 +11,11 @@ Sources: spec 3.x 4.6, 4.7; bcos-tool `NodeConfig.cpp`, bcos-gateway `GatewayCon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -23,7 +24,22 @@ from fiscotool.devnet.inifile import Ini, SettingsError, parse_ini
 from fiscotool.pbft.dialects import DIALECTS
 from fiscotool.pbft.rules import Quirk
 
-__all__ = ["BYZANTINE_KINDS", "Endpoint", "GenesisSettings", "Settings", "SettingsError", "WireQuirk", "parse_genesis", "read_settings"]
+__all__ = [
+    "BYZANTINE_KINDS",
+    "Endpoint",
+    "GenesisSettings",
+    "Settings",
+    "SettingsError",
+    "WireQuirk",
+    "endpoint_of",
+    "p2p_ids_of",
+    "parse_endpoints",
+    "parse_genesis",
+    "read_embedded",
+    "read_file",
+    "read_peers",
+    "read_settings",
+]
 
 BYZANTINE_KINDS: Final = ("equivocate", "forge-block", "double-sign", "drop-commits", "lie-height")
 """How a node can be made to misbehave (`byzantine.py`)."""
@@ -99,7 +115,8 @@ class Settings:
         return self.genesis.chain_id
 
 
-def _read(path: Path, what: str) -> str:
+def read_file(path: Path, what: str) -> str:
+    """The text of a node's file. Raises SettingsError."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
@@ -108,7 +125,7 @@ def _read(path: Path, what: str) -> str:
         ) from problem
 
 
-def _endpoint(text: str) -> Endpoint:
+def endpoint_of(text: str) -> Endpoint:
     """`host:port`. Raises ValueError for what cannot be dialled."""
     host, _, port = text.rpartition(":")
     if not 0 < int(port) <= _PORT_MAX:
@@ -124,9 +141,17 @@ def parse_endpoints(text: str, name: str = "nodes.json") -> tuple[Endpoint, ...]
     """The list of nodes.json. Raises SettingsError."""
     hint = 'expected {"nodes":["127.0.0.1:30300", …]}'
     try:
-        return tuple(_endpoint(entry) for entry in orjson.loads(text)["nodes"])
+        return tuple(endpoint_of(entry) for entry in orjson.loads(text)["nodes"])
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise SettingsError(f"{name} is not a list of nodes: {problem}", hint=hint) from problem
+
+
+def read_peers(directory: Path) -> tuple[tuple[Endpoint, ...], frozenset[str], frozenset[str]]:
+    """(peers to dial, blacklist, whitelist) as a 3.x node's files say now. Raises SettingsError."""
+    ini = parse_ini(read_file(directory / "config.ini", "configuration file"), "config.ini")
+    nodes_path = directory / ini.text("p2p", "nodes_path", "./") / ini.text("p2p", "nodes_file", "nodes.json")
+    nodes = parse_endpoints(read_file(nodes_path, "list of nodes"), nodes_path.name)
+    return nodes, p2p_ids_of(ini, "certificate_blacklist", "crl."), p2p_ids_of(ini, "certificate_whitelist", "cal.")
 
 
 def p2p_ids_of(ini: Ini, section: str, prefix: str) -> frozenset[str]:
@@ -148,28 +173,34 @@ def _quirks(ini: Ini) -> tuple[frozenset[Quirk], frozenset[WireQuirk]]:
     return frozenset(core), frozenset(wire)
 
 
-def read_settings(config: Path, genesis: Path) -> Settings:
-    """Settings of the node whose files these are. Raises SettingsError with the file, the key and what is expected."""
-    directory = config.absolute().parent
-    text = _read(config, "configuration file")
-    ini = parse_ini(text, config.name)
-    certificates = directory / ini.text("cert", "ca_path", "./")
-    nodes_path = directory / ini.text("p2p", "nodes_path", "./") / ini.text("p2p", "nodes_file", "nodes.json")
+def read_embedded(ini: Ini, protocols: Collection[str], default: str) -> dict[str, Any]:
+    """The members of Settings that only an embedded node has: `[fiscotool]`. `protocols` are those it can run. Raises SettingsError."""
     byzantine = ini.text("fiscotool", "byzantine", "")
     if byzantine and byzantine not in BYZANTINE_KINDS:
         raise ini.wrong("fiscotool", "byzantine", "one of " + ", ".join(BYZANTINE_KINDS))
-    protocol = ini.text("fiscotool", "protocol", "fisco3")
-    if protocol not in DIALECTS:
-        raise ini.wrong("fiscotool", "protocol", "one of " + ", ".join(DIALECTS))
+    protocol = ini.text("fiscotool", "protocol", default)
+    if protocol not in protocols:
+        raise ini.wrong("fiscotool", "protocol", "one of " + ", ".join(protocols))
     quirks, wire_quirks = _quirks(ini)
-    genesis_settings = parse_genesis(_read(genesis, "genesis file"), genesis.name)
+    return {"byzantine": byzantine, "protocol": protocol, "quirks": quirks, "wire_quirks": wire_quirks}
+
+
+def read_settings(config: Path, genesis: Path) -> Settings:
+    """Settings of the node whose files these are. Raises SettingsError with the file, the key and what is expected."""
+    directory = config.absolute().parent
+    text = read_file(config, "configuration file")
+    ini = parse_ini(text, config.name)
+    certificates = directory / ini.text("cert", "ca_path", "./")
+    nodes_path = directory / ini.text("p2p", "nodes_path", "./") / ini.text("p2p", "nodes_file", "nodes.json")
+    embedded = read_embedded(ini, DIALECTS, "fisco3")
+    genesis_settings = replace(parse_genesis(read_file(genesis, "genesis file"), genesis.name), protocol=embedded["protocol"])
     has_tls = ini.flag("rpc", "enable_ssl", default=not ini.flag("rpc", "disable_ssl", default=False))
     return Settings(
         directory=directory,
         ini_text=text,
         genesis=genesis_settings,
         p2p=Endpoint(ini.text("p2p", "listen_ip", "0.0.0.0"), ini.port("p2p", "listen_port", 30300)),  # noqa: S104 - the real node's default
-        nodes=parse_endpoints(_read(nodes_path, "list of nodes"), nodes_path.name),
+        nodes=parse_endpoints(read_file(nodes_path, "list of nodes"), nodes_path.name),
         message_bytes_max=ini.number("p2p", "allow_max_msg_size", 32 * 1024 * 1024, least=1024 * 1024, most=1 << 30),
         ca_cert=certificates / ini.text("cert", "ca_cert", "ca.crt"),
         node_cert=certificates / ini.text("cert", "node_cert", "ssl.crt"),
@@ -192,8 +223,5 @@ def read_settings(config: Path, genesis: Path) -> Settings:
         log_bytes_max=ini.number("log", "max_log_file_size", 1024, least=1) * 1024 * 1024,
         certificate_blacklist=p2p_ids_of(ini, "certificate_blacklist", "crl."),
         certificate_whitelist=p2p_ids_of(ini, "certificate_whitelist", "cal."),
-        byzantine=byzantine,
-        protocol=protocol,
-        quirks=quirks,
-        wire_quirks=wire_quirks,
+        **embedded,
     )

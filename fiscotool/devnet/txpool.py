@@ -15,12 +15,22 @@ Sources: spec 3.x 2.5, 2.6, 3.2, 3.8; bcos-txpool `txpool/storage/MemoryStorage.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
-from fiscotool.devnet.admission import BLOCK_LIMIT_CHECK_FAIL, NONCE_CHECK_FAIL, POOL_IS_FULL, POOL_TIMEOUT, Admission, PoolLedger, refused
+from fiscotool.devnet.admission import (
+    BLOCK_LIMIT_CHECK_FAIL,
+    NONCE_CHECK_FAIL,
+    POOL_IS_FULL,
+    POOL_TIMEOUT,
+    Admission,
+    Judge,
+    PoolLedger,
+    refused,
+)
 from fiscotool.devnet.contracts import AdmissionError, PooledTx
 from fiscotool.devnet.lanes import Lanes
 from fiscotool.devnet.nonces import DIGEST_BYTES
+from fiscotool.devnet.pooled2 import Admission2
 
 __all__ = ["BLOCK_BYTES_MAX", "TxPool"]
 
@@ -57,6 +67,7 @@ class TxPool:
         limit: int = 15_000,
         expiration_ms: int = 600_000,
         on_dropped: Callable[[bytes, int], None] | None = None,
+        generation: int = 3,
     ) -> None:
         self.on_dropped = on_dropped
         self.refused_gossip: dict[int, int] = {}
@@ -72,14 +83,11 @@ class TxPool:
         self._by_nonce: dict[bytes, bytes] = {}
         self._by_limit: dict[int, set[bytes]] = {}
         self._lanes = Lanes()
-        self._admission = Admission(
-            ledger,
-            chain_id=chain_id,
-            group_id=group_id,
-            known=self._entries,
-            nonces=self._by_nonce,
-            lanes=self._lanes,
-            import_time_ms=import_time_ms,
+        shared: dict[str, Any] = {"chain_id": chain_id, "group_id": group_id, "known": self._entries, "nonces": self._by_nonce}
+        self._admission: Judge = (
+            Admission2(ledger, **shared)
+            if generation == 2  # noqa: PLR2004 - FISCO BCOS 2
+            else Admission(ledger, lanes=self._lanes, import_time_ms=import_time_ms, **shared)
         )
 
     # Taking in.

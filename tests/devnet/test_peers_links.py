@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fiscotool.chain.model import Chain
-from fiscotool.devnet.der import certificate_of, rsa_modulus
+from fiscotool.devnet.der import certificate_of, p2p_id_of
 from fiscotool.devnet.frames import Module, encode_frame
 from fiscotool.devnet.links import Identity
 from fiscotool.devnet.log import NodeLog
@@ -94,13 +94,13 @@ def test_all_pairs_get_one_link_and_frames_go_both_ways(chain: Chain) -> None:
 
     async def scenario() -> None:
         await until(lambda: all(len(side.peers.connected) == 2 for side in sides), "all connected")
+        # One link a pair: after duplicates were closed both ends agree which one is left. What goes over one that is closed may be lost.
+        await until(lambda: all(len(side.peers._links) == 2 for side in sides), "duplicates are closed")
         sides[0].peers.broadcast(Module.PBFT, b"to all")
         sides[1].peers.send(sides[0].key.node_id, Module.BLOCK_SYNC, b"x" * 3_000_000)
         await until(lambda: sides[1].frames and sides[2].frames and sides[0].frames, "frames arrive")
         assert sides[2].frames == [(sides[0].key.node_id, Module.PBFT, b"to all")]
         assert sides[0].frames == [(sides[1].key.node_id, Module.BLOCK_SYNC, b"x" * 3_000_000)]
-        # One link a pair: after duplicates were closed both ends agree which one is left.
-        await until(lambda: all(len(side.peers._links) == 2 for side in sides), "duplicates are closed")
         link = sides[0].peers.connected[sides[1].key.node_id]
         assert link.p2p_id == (chain.nodes[1].directory / "conf" / "ssl.nodeid").read_text().strip()
 
@@ -162,7 +162,7 @@ def test_a_blacklisted_certificate_is_cut_off_and_let_in_again(chain: Chain) -> 
         one.peers.set_certificates(frozenset(), frozenset())
         await until(lambda: len(one.peers.connected) == 1, "let in again")
 
-    other_id = rsa_modulus(certificate_of(other.settings.node_cert))
+    other_id = p2p_id_of(certificate_of(other.settings.node_cert))
     play(one, other, scenario=scenario)
 
 
