@@ -78,6 +78,9 @@ class BlockForm(Protocol):
     def proposal_objection(self, header: Header, tx_hashes: Sequence[bytes]) -> str:
         """Why this cannot be a proposal's header, or an empty text. What both generations have is judged in proposals.py."""
 
+    def block_objection(self, header: Header, tx_hashes: Sequence[bytes]) -> str:
+        """Why a peer's executed block cannot hold these transactions, or an empty text. Its roots are judged by executing it."""
+
     def hash_header(self, header: Header) -> bytes:
         """Its hash; signatures do not count."""
 

@@ -89,6 +89,12 @@ class Form3:
         del tx_hashes
         if header.parents or header.txs_root or header.receipts_root or header.state_root or header.signatures:
             return "its header has what only an executed block has"
+        # Nothing writes it here, and in it a header would say that it is signed otherwise (ledger.signatures).
+        return "its header has extra data" if header.extra_data else ""
+
+    def block_objection(self, header: BlockHeader, tx_hashes: Sequence[bytes]) -> str:
+        """Nothing more: the root says which they are."""
+        del header, tx_hashes
         return ""
 
     def hash_header(self, header: BlockHeader) -> bytes:

@@ -52,7 +52,7 @@ class _Pending:
 def open_ledger(directory: Path, genesis: GenesisSettings, *, segment_txs: int = SEGMENT_TXS) -> SqliteLedger:
     """The ledger in `directory`, begun with block 0 if there is none. Raises LedgerError: damaged, or of another chain."""
     path = directory / FILE_NAME
-    form = form_of(genesis.generation)
+    form = form_of(genesis.generation, genesis.protocol)
     writer = open_writer(path, form)
     try:
         return SqliteLedger(path, writer, _begin(path, writer, genesis, form), genesis.block_limit, segment_txs, form)

@@ -20,6 +20,7 @@ from fiscotool.devnet.log import NodeLog, short_hash
 from fiscotool.devnet.settings import WireQuirk
 from fiscotool.ledger.crypto import BadSignature, recover
 from fiscotool.ledger.errors import LedgerFormatError
+from fiscotool.ledger.signatures import signed_hash
 from fiscotool.pbft.rules import Quirk
 
 __all__ = ["SyncedBlocks", "check_block"]
@@ -76,7 +77,11 @@ class SyncedBlocks:
             known = self._work.executed.get(header.number)
             if known is None or known.block_hash != block_hash:
                 self._work.forget_executed_from(header.number)
-                known = self._executor.execute(form.before_execution(header), [self._pooled(tx) for tx in transactions])
+                txs = [self._pooled(tx) for tx in transactions]
+                other_txs: str = form.block_objection(header, [tx.tx_hash for tx in txs])
+                if other_txs:
+                    return other_txs
+                known = self._executor.execute(form.before_execution(header), txs)
         except LedgerFormatError as problem:
             return str(problem)
         if known.block_hash != block_hash:
@@ -99,6 +104,7 @@ def check_block(header: Any, block_hash: bytes, config: ChainConfig, *, parent: 
         return f"its proposer {header.sealer} is not a sealer"
     total = sum(sealer.weight for sealer in config.sealers)
     weight = 0
+    signed = signed_hash(header, block_hash)
     seen: set[int] = set()
     for index, signature in header.signatures:
         if not 0 <= index < len(config.sealers):
@@ -107,7 +113,7 @@ def check_block(header: Any, block_hash: bytes, config: ChainConfig, *, parent: 
             return f"signer {index} is listed twice"
         seen.add(index)
         try:
-            signer = recover(block_hash, signature)
+            signer = recover(signed, signature)
         except BadSignature:
             signer = b""
         if signer != config.sealers[index].node_id:

@@ -1,7 +1,10 @@
 """The signature list of a block: who vouches for it, and with what weight.
 
-Rule. An entry (index, signature) counts when the signature over the block hash verifies under sealer_list[index] of that very block, and
+Rule 1. An entry (index, signature) counts when the signature over the block hash verifies under sealer_list[index] of that very block, and
 a signer counts once. The weights of the distinct valid signers must reach the quorum of that block's list, not of today's.
+
+Rule 2. What is signed is the block hash, but for blocks of `classic` (the embedded engine): there a quorum signs the proposal, which is the
+header without what execution fills in. Such a header says so by CLASSIC_MARK in its extra data.
 
 Sources: spec 3.x 3.4; bcos-pbft pbft/engine/BlockValidator.cpp; spec 2.x 3.3, where every sealer weighs 1.
 """
@@ -9,10 +12,17 @@ Sources: spec 3.x 3.4; bcos-pbft pbft/engine/BlockValidator.cpp; spec 2.x 3.3, w
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, Protocol
 
 from fiscotool.ledger.crypto import is_signed_by
+from fiscotool.ledger.header3 import BlockHeader, hash_header
+
+CLASSIC_MARK: Final = b"classic:"
+"""How the extra data of a header starts whose signatures are over the proposal; the hash of the transactions' hashes follows."""
+
+_MARKED_BYTES: Final = len(CLASSIC_MARK) + 32
 
 _verify_once: Final = lru_cache(maxsize=1024)(is_signed_by)
 """Several nodes tell one block with mostly the same signatures: each is verified once, if they are looked at one after another."""
@@ -34,6 +44,14 @@ class SignedHeader(Protocol):
         """Who signed, and how."""
 
 
+def signed_hash(header: SignedHeader, block_hash: bytes) -> bytes:
+    """What the signatures of a block with this hash are over (rule 2)."""
+    extra = getattr(header, "extra_data", b"")
+    if not isinstance(header, BlockHeader) or len(extra) != _MARKED_BYTES or not extra.startswith(CLASSIC_MARK):
+        return block_hash
+    return hash_header(replace(header, parents=(), txs_root=b"", receipts_root=b"", state_root=b"", gas_used="", signatures=()))
+
+
 def verify_signature_list(
     header: SignedHeader, block_hash: bytes, sealers: tuple[bytes, ...] | None = None
 ) -> tuple[tuple[int, bool], ...]:
@@ -43,8 +61,9 @@ def verify_signature_list(
     """
     signers = header.sealer_list or sealers or ()
     count = len(signers)
+    signed = signed_hash(header, block_hash)
     return tuple(
-        [(index, 0 <= index < count and _verify_once(signers[index], block_hash, signature)) for index, signature in header.signatures]
+        [(index, 0 <= index < count and _verify_once(signers[index], signed, signature)) for index, signature in header.signatures]
     )
 
 

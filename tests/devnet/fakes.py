@@ -14,11 +14,11 @@ from fiscotool.devnet.contracts import ChainConfig, ExecutedBlock, PooledTx, Sea
 from fiscotool.devnet.form import BlockForm
 from fiscotool.devnet.form3 import FORM3
 from fiscotool.devnet.parts import Parts
-from fiscotool.ledger.block3 import Block, TransactionMetaData, encode_block
+from fiscotool.devnet.sealer import block_proposal
+from fiscotool.ledger.block3 import Block, encode_block
 from fiscotool.ledger.crypto import keccak256
 from fiscotool.ledger.header3 import BlockHeader, genesis_header, hash_header, with_signatures
 from fiscotool.pbft.messages import Proposal
-from fiscotool.pbft.types import Digest, Height, NodeIndex
 
 VERSION = 0x03100000
 
@@ -103,6 +103,10 @@ class MemoryLedger:
     def header(self, number: int) -> BlockHeader | None:
         return self.blocks[number][0] if number < len(self.blocks) else None
 
+    def tx_location(self, tx_hash: bytes) -> tuple[int, int] | None:
+        found = [(number, at) for number, (_, txs) in enumerate(self.blocks) for at, tx in enumerate(txs) if tx.tx_hash == tx_hash]
+        return found[0] if found else None
+
     def block_tx_hashes(self, number: int) -> list[bytes]:
         return [tx.tx_hash for tx in self.blocks[number][1]]
 
@@ -154,13 +158,10 @@ class MemorySealer:
         while self.next <= self.last and self.pool.unsealed_count:
             txs = self.pool.seal(self.limit)
             config = self.ledger.config
-            header = BlockHeader(
-                *(VERSION, (), b"", b"", b"", self.next, "", 1_700_000_000_000 + self.next, self.me),
-                *(tuple(one.node_id for one in config.sealers), b"", tuple(one.weight for one in config.sealers)),
-            )
-            data = encode_block(Block(header, tuple(TransactionMetaData(tx.tx_hash) for tx in txs)))
+            at_ms = 1_700_000_000_000 + self.next
+            proposal = block_proposal(self.next, self.me, txs, config, at_ms, form=self.ledger.form, parent_hash=self.ledger.head_hash)
             self.next += 1
-            self.propose(Proposal(Height(header.number), Digest(hash_header(header)), data, sealer=NodeIndex(self.me)))
+            self.propose(proposal)
 
     def on_block(self, block: ExecutedBlock) -> None:
         pass
@@ -169,10 +170,10 @@ class MemorySealer:
         self.last = 0
 
 
-def memory_parts(own_id: bytes, sealers: Sequence[bytes], *, tx_count_limit: int = 100) -> Parts:
+def memory_parts(own_id: bytes, sealers: Sequence[bytes], *, tx_count_limit: int = 100, form: BlockForm = FORM3) -> Parts:
     """Parts of one node; `sealers` in any order, each with weight 1."""
     members = tuple(Sealer(node_id, 1) for node_id in sorted(sealers))
-    ledger = MemoryLedger(ChainConfig(members, (), tx_count_limit, 1, 3_000_000_000, VERSION))
+    ledger = MemoryLedger(ChainConfig(members, (), tx_count_limit, 1, 3_000_000_000, VERSION), form=form)
     pool = MemoryPool()
     any_ledger: Any = ledger
     return Parts(

@@ -15,6 +15,7 @@ import pytest
 from fiscotool.chain.model import Chain
 from fiscotool.devnet.contracts import AdmissionError
 from fiscotool.devnet.der import certificate_of
+from fiscotool.devnet.forms import form_of
 from fiscotool.devnet.links import Identity
 from fiscotool.devnet.log import NodeLog
 from fiscotool.devnet.node import Node
@@ -39,7 +40,7 @@ class Cluster:
 
     async def start(self, k: int, **changes: Any) -> Node:
         settings = replace(self.settings[k], **changes)
-        parts = memory_parts(self.keys[k].node_id, [key.node_id for key in self.keys])
+        parts = memory_parts(self.keys[k].node_id, [key.node_id for key in self.keys], form=form_of(3, settings.protocol))
         if k in self.ledgers:
             parts.store.blocks = self.ledgers[k].blocks  # type: ignore[attr-defined]
         self.ledgers[k] = parts.store
