@@ -6,6 +6,9 @@ from typing import Final
 
 from fiscotool.pbft.dialects import DIALECTS, Dialect
 from fiscotool.pbft.stalls import no_known_stall
+from fiscotool.protocols.hotstuff import properties as hotstuff_properties
+from fiscotool.protocols.hotstuff import state as hotstuff_state
+from fiscotool.protocols.hotstuff import step as hotstuff_step
 from fiscotool.protocols.raft import properties as raft_properties
 from fiscotool.protocols.raft import state as raft_state
 from fiscotool.protocols.raft import step as raft_step
@@ -23,11 +26,24 @@ RAFT: Final = Dialect(
     known_stall=no_known_stall,
 )
 
-PROTOCOLS: Final[dict[str, Dialect]] = {**DIALECTS, RAFT.name: RAFT}
+HOTSTUFF: Final = Dialect(
+    name="hotstuff",
+    title="Chained HotStuff as published (PODC'19)",
+    step=hotstuff_step.step,
+    initial_state=hotstuff_state.initial_state,
+    status=hotstuff_state.status,
+    new_history=hotstuff_properties.History,
+    timeout_ticks=hotstuff_state.timeout_ticks,
+    change_cycle_max=hotstuff_state.CYCLE_MAX,
+    views_to_live=lambda n: 2 * n + 8,
+    known_stall=no_known_stall,
+)
+
+PROTOCOLS: Final[dict[str, Dialect]] = {**DIALECTS, RAFT.name: RAFT, HOTSTUFF.name: HOTSTUFF}
 """All protocols by name, the PBFTs first."""
 
 CRASH_ONLY: Final = frozenset({RAFT.name})
 """Protocols that promise nothing when a replica lies."""
 
-FIXED_MEMBERS: Final = frozenset({"classic", RAFT.name})
+FIXED_MEMBERS: Final = frozenset({"classic", RAFT.name, HOTSTUFF.name})
 """Protocols whose members never change."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import cast
 
 from fiscotool.pbft.messages import (
     CheckPoint,
@@ -26,6 +27,7 @@ from fiscotool.pbft.messages import (
 )
 from fiscotool.pbft.rules import Quirk, Rules
 from fiscotool.pbft.types import Digest, Height, NodeIndex
+from fiscotool.protocols.hotstuff import seals
 
 SYSTEM_PREFIX = "weights:"
 
@@ -104,7 +106,7 @@ def sign(message: Message, rules: Rules) -> Message:
         return replace(
             message, preprepares=tuple(_sign_proposal(each, rules) if each.sender == message.sender else each for each in entries)
         )
-    return message
+    return cast("Message", seals.sign(message))
 
 
 def _sign_proposal(message: PrePrepare, rules: Rules) -> PrePrepare:
@@ -134,4 +136,4 @@ def is_authentic(message: Message, rules: Rules) -> bool:
         case PreparedProposalResponse(certificate=cert):
             return cert is None or _is_certificate_authentic(cert, rules)
         case _:
-            return True
+            return seals.is_authentic(message)
