@@ -31,6 +31,20 @@ NOT_OF_2X: Final[dict[str, Words]] = {
 }
 """Why a rule is not asked of a 2.x chain, by the invariant's id."""
 
+_CLASSIC: Final = "classic"
+
+NOT_OF_CLASSIC: Final[dict[str, Words]] = {
+    "timer-reset": Words(
+        "The published protocol counts time-outs until a block is executed, not until a view begins.",
+        "原始 PBFT 的超时计数在区块执行后清零，而不是在进入视图时。",
+    ),
+    "timer-backoff": Words(
+        "In the published protocol a replica that joins others or restarts counts a time-out it did not wait for.",
+        "原始 PBFT 中，跟随他人或重启的副本会计入一次自己并未等待的超时。",
+    ),
+}
+"""Why a rule is not asked of an embedded chain that runs PBFT as published. Its leader is that of the view alone (RunInfo)."""
+
 
 def is_second(facts: Facts) -> bool:
     """Whether the chain is of 2.x."""
@@ -39,7 +53,10 @@ def is_second(facts: Facts) -> bool:
 
 def decide(invariant: Invariant, rule: Callable[[Facts], Finding], facts: Facts) -> Finding:
     """The rule's finding; inconclusive for one that says nothing of this chain."""
-    words = NOT_OF_2X.get(invariant.id) if is_second(facts) else None
+    if facts.run.protocol == _CLASSIC:
+        words = NOT_OF_CLASSIC.get(invariant.id)
+    else:
+        words = NOT_OF_2X.get(invariant.id) if is_second(facts) else None
     return rule(facts) if words is None else Finding(invariant, Verdict.INCONCLUSIVE, words.en, words.zh, 0)
 
 

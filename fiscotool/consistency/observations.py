@@ -12,7 +12,7 @@ Sources: docs/observer.md; FISCO BCOS 3.x RPC objects (spec 3.x 2.4).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,10 @@ class NodeIdentity:
     byzantine: str = ""
 
 
+LEADER_STAYS_BLOCKS: Final = 1 << 62
+"""The leader period of a protocol in which only the view says who leads (`classic`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunInfo:
     """What was observed, with what, and the command that reproduces it.
@@ -36,7 +40,8 @@ class RunInfo:
     `started_epoch_s`: the observer's wall clock (seconds since 1970) at second 0 of the recording; with it block timestamps can
     be judged. `clock_error_s`: how far apart the clocks of nodes and observer may be; None: 1 s if all nodes share one host,
     otherwise unknown and timestamps are not judged against the observer's clock. `generation`: 2 or 3, of FISCO BCOS: rules about
-    views, leaders and timers are different in 2.x.
+    views, leaders and timers are different in 2.x. `protocol`: which PBFT an embedded chain runs, a name of `pbft.dialects`; in
+    `classic` the leader never moves with the height, which is a period of LEADER_STAYS_BLOCKS.
     """
 
     nodes: tuple[NodeIdentity, ...]
@@ -55,6 +60,7 @@ class RunInfo:
     started_epoch_s: float | None = None
     clock_error_s: float | None = None
     generation: int = 3
+    protocol: str = "fisco3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class Incarnation:
 class Sample:
     """One poll of one node. A field is None when it was not answered. `line` is its line in the recording, from 1.
 
-    `to_view`: the view the node asks for; only 2.x tells it.
+    `to_view`: the view the node asks for; only 2.x tells it. `known_height`: the highest height block sync has heard of.
     """
 
     node: str
@@ -93,6 +99,7 @@ class Sample:
     is_syncing: bool | None = None
     pending_count: int | None = None
     to_view: int | None = None
+    known_height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

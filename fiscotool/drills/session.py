@@ -19,7 +19,7 @@ from typing import Self
 from fiscotool import __version__
 from fiscotool.chain.ini import parse_ini
 from fiscotool.chain.model import Chain, NodeHome, bracketed
-from fiscotool.consistency.observations import Incarnation, NodeIdentity, RunInfo
+from fiscotool.consistency.observations import LEADER_STAYS_BLOCKS, Incarnation, NodeIdentity, RunInfo
 from fiscotool.drills.attach import AttachedNode
 from fiscotool.drills.fault import Fault
 from fiscotool.errors import FiscoToolError
@@ -92,10 +92,11 @@ def run_info(chain: Chain, *, command: str, drill: str = "") -> RunInfo:
         tool_version=__version__,
         command=command,
         drill=drill,
-        leader_period_blocks=chain.genesis.leader_period_blocks,
+        leader_period_blocks=LEADER_STAYS_BLOCKS if chain.protocol == "classic" else chain.genesis.leader_period_blocks,
         min_seal_time_s=int(seal_time) / 1000 if seal_time.isdigit() else 0.5,
         config=settings,
         generation=chain.generation,
+        protocol=chain.protocol,
     )
 
 
@@ -104,7 +105,7 @@ def poll_target(chain: Chain, node: NodeHome) -> PollTarget:
     tls = TlsFiles.from_sdk(node.sdk_directory)
     if chain.generation != _GENERATION_2:
         return PollTarget(node.name, node.rpc_url, chain.group_id, tls if node.rpc_tls else None, Dialect.FISCO3)
-    has_channel = node.channel_port > 0 and tls.certificate.is_file()
+    has_channel = chain.engine != "embedded" and node.channel_port > 0 and tls.certificate.is_file()
     channel = ChannelAddress(f"{bracketed(node.host)}:{node.channel_port}", tls) if has_channel else None
     return PollTarget(node.name, node.rpc_url, chain.group_id, None, Dialect.FISCO2, channel)
 

@@ -25,6 +25,7 @@ from fiscotool.consistency.observations import BlockSeen, SignatureSeen
 from fiscotool.ledger.crypto import verify
 from fiscotool.ledger.errors import LedgerFormatError
 from fiscotool.ledger.header3 import hash_header, header_from_rpc
+from fiscotool.ledger.signatures import CLASSIC_MARK, signed_hash
 from fiscotool.observer.blocks2 import in_words_of_3x, is_told_by_2x, recomputed_hash2
 
 _WORDS_BYTES = 12
@@ -114,6 +115,7 @@ def _compute(block: ToldBlock, own: tuple[str, ...], signers: tuple[str, ...]) -
     parents = [parent for parent in _items(told.get("parentInfo")) if isinstance(parent, dict)]
     transactions = told.get("transactions")
     block_hash = _plain(told.get("hash"))
+    signed = _signed(told, block_hash)
     return BlockSeen(
         node=block.node,
         seen_s=block.seen_s,
@@ -126,7 +128,7 @@ def _compute(block: ToldBlock, own: tuple[str, ...], signers: tuple[str, ...]) -
         sealer=_number(told.get("sealer")),
         sealer_list=own,
         weights=tuple(_number(weight) for weight in _items(told.get("consensusWeights"))),
-        signatures=tuple(_signature(entry, block_hash, signers) for entry in _items(told.get("signatureList"))),
+        signatures=tuple(_signature(entry, signed, signers) for entry in _items(told.get("signatureList"))),
         timestamp_ms=_number(told.get("timestamp")),
         tx_hashes=tuple(_plain(item.get("hash") if isinstance(item, dict) else item) for item in _items(transactions)),
         txs_root=_plain(told.get("txsRoot")),
@@ -146,12 +148,22 @@ def _recompute(told: dict[str, Any]) -> str:
         return ""
 
 
-def _signature(entry: Any, block_hash: str, signers: tuple[str, ...]) -> SignatureSeen:
+def _signed(told: dict[str, Any], block_hash: str) -> str:
+    """What the signatures of this block are over: its hash, but for a chain of `classic` (ledger.signatures)."""
+    if not _plain(told.get("extraData")).startswith(CLASSIC_MARK.hex()):
+        return block_hash
+    try:
+        return signed_hash(header_from_rpc(told), bytes.fromhex(block_hash)).hex()
+    except (LedgerFormatError, ValueError):
+        return block_hash
+
+
+def _signature(entry: Any, signed: str, signers: tuple[str, ...]) -> SignatureSeen:
     index = _number(entry.get("sealerIndex")) if isinstance(entry, dict) else -1
     if not 0 <= index < len(signers):
         return SignatureSeen(index, is_valid=False)
     try:
-        key, digest = bytes.fromhex(signers[index]), bytes.fromhex(block_hash)
+        key, digest = bytes.fromhex(signers[index]), bytes.fromhex(signed)
         signature = bytes.fromhex(_plain(entry.get("signature")))
     except ValueError:
         return SignatureSeen(index, is_valid=False)

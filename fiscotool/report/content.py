@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from fiscotool.consistency.findings import Finding, Judgement, Recovery
 from fiscotool.consistency.judge import excluded_witnesses
-from fiscotool.consistency.observations import NodeIdentity, Observations
+from fiscotool.consistency.observations import LEADER_STAYS_BLOCKS, NodeIdentity, Observations
 from fiscotool.consistency.timeline import NodeSeries, Timeline, timeline
 from fiscotool.report.citations import citations_of
 from fiscotool.report.rows import Content, EvidenceRow, FindingRow, NodeRow, RecoveryRow
@@ -169,7 +169,8 @@ def _environment(say: Speech, observations: Observations, series: Timeline) -> t
         ("chain", " / ".join(part for part in (run.chain_id, run.group_id) if part)),
         ("started", started_text(run.started_wall)),
         ("length", say("seconds", value=f"{series.end_s - series.start_s:.1f}")),
-        ("leader_period", say("blocks", value=run.leader_period_blocks)),
+        ("protocol", run.protocol if run.engine == "embedded" else ""),
+        ("leader_period", say("blocks", value=run.leader_period_blocks) if run.leader_period_blocks < LEADER_STAYS_BLOCKS else ""),
         ("timeout_base", say("seconds", value=f"{run.timeout_base_s:g}")),
         ("min_seal", say("seconds", value=f"{run.min_seal_time_s:g}")),
         ("samples", say("samples_value", count=len(observations.samples), errors=errors)),

@@ -178,6 +178,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "started": ("Started", "开始时间"),
     "length": ("Length", "时长"),
     "seconds": ("{value} s", "{value} 秒"),
+    "protocol": ("Protocol", "协议"),
     "leader_period": ("Leader period", "领导者轮换周期"),
     "blocks": ("{value} blocks", "{value} 个区块"),
     "timeout_base": ("Consensus time-out", "共识超时"),
