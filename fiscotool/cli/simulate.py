@@ -33,7 +33,7 @@ SEED_BITS = 32
 @click.option("--seeds", metavar="A..B", default=None, help="A campaign: all seeds from A to B.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes of a campaign.")
 @click.option("--resume", "state", type=click.Path(path_type=Path, dir_okay=False), help="Campaign's state file: goes on where it stopped.")
-@click.option("--dialect", default="fisco3", show_default=True, help="Protocol: fisco3, fisco2, classic.")
+@click.option("--dialect", default="fisco3", show_default=True, help="Protocol: fisco3, fisco2, classic, raft, hotstuff.")
 @click.option("--nodes", "node_count", type=click.IntRange(1, 512), default=None, help="Replicas; drawn when not given.")
 @click.option("--weights", metavar="W,W,…", default=None, help="Voting weights instead of 1 each.")
 @click.option("--byzantine", metavar="I:NAME", multiple=True, help="Replica I lies: silent, withhold, equivocate, double-vote, forgetful.")
@@ -197,14 +197,14 @@ def _campaign(output: Output, seeds: range, fixed: dict[str, Any], options: dict
 
 def _twins(output: Output, rounds: int, fixed: dict[str, Any]) -> int:
     """All scenarios with one twin and two parts a round."""
-    from fiscotool.pbft.dialects import DIALECTS
+    from fiscotool.protocols.registry import PROTOCOLS
     from fiscotool.sim.twins import Explorer, scenario_count
 
     settings = _settings(0, {"node_count": 4, **fixed})
     nodes = len(settings.weights)
     expected = scenario_count(nodes, 1, 2, rounds)
     output.say(f"Twins: {settings.dialect}, {nodes} replicas and a twin, 2 parts, {rounds} rounds: {expected} scenarios")
-    result = Explorer(DIALECTS[settings.dialect], nodes=nodes).explore(rounds)
+    result = Explorer(PROTOCOLS[settings.dialect], nodes=nodes).explore(rounds)
     bad = result.violations
     data = {"scenarios": result.scenarios, "expected": expected, "walked_rounds": result.walked_rounds, "steps": result.steps, "wrong": bad}
     shown = "".join(f"\n  {list(path)}: {violation.node}: {violation.detail}" for path, violation in bad[:SHOWN_MAX])

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from fiscotool.pbft.messages import Commit, Message, Prepare, PrePrepare, ViewChange
 from fiscotool.pbft.types import Digest, Height
-from fiscotool.sim import chain
+from fiscotool.sim import chain, equivocation
 from fiscotool.sim.replica import Replica
 from fiscotool.sim.world import World
 
@@ -92,8 +92,15 @@ class Equivocate(Honest):
         elif isinstance(message, Prepare | Commit) and message.digest in self._twins:
             other = chain.sign(replace(message, digest=self._twins[message.digest]), replica.rules)
         else:
-            other = message
+            other = equivocation.other_story(message, replica.index, replica.rules, self._twins) or message
         return [(to, other if to % 2 else message) for to in others(replica)]
+
+    def send(self, world: World, replica: Replica, to: int, message: Message) -> Sent:  # noqa: ARG002 (a Strategy decides with less)
+        """Raft's leader speaks to each alone; HotStuff's collector gets a vote for each of two nodes."""
+        other = equivocation.other_story(message, replica.index, replica.rules, self._twins)
+        if other is None:
+            return [(to, message)]
+        return [(to, message), (to, other)] if equivocation.is_vote(message) else [(to, other if to % 2 else message)]
 
 
 class DoubleVote(Honest):

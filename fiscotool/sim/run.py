@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fiscotool.pbft.dialects import DIALECTS
 from fiscotool.pbft.properties import Violation
+from fiscotool.protocols.registry import PROTOCOLS
 from fiscotool.sim import faults
 from fiscotool.sim.cluster import Cluster
 from fiscotool.sim.eventlog import EventLog
@@ -68,7 +68,7 @@ def simulate(settings: Settings, schedule: Schedule | None = None, *, write_log:
         weather=settings.weather,
         pace=settings.pace,
         strategies={index: STRATEGIES[name]() for index, name in settings.byzantine},
-        dialect=DIALECTS[settings.dialect],
+        dialect=PROTOCOLS[settings.dialect],
         log=log,
     )
     cluster.start()

@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from fiscotool.pbft.dialects import DIALECTS
 from fiscotool.pbft.quorum import faulty_weight_max, weight_of
 from fiscotool.pbft.rules import Quirk, Rules
 from fiscotool.pbft.types import NodeIndex
+from fiscotool.protocols.registry import CRASH_ONLY, FIXED_MEMBERS, PROTOCOLS
 from fiscotool.sim.adversary import DoubleVote, Equivocate, Forgetful, Silent, Strategy, Withhold
 from fiscotool.sim.network import Weather
 from fiscotool.sim.world import Pace
@@ -132,6 +132,8 @@ def draw_settings(seed: int, **fixed: Any) -> Settings:
     liars, spare = between(rng, 0, faulty_weight_max(node_count)), rng.random()
     settings = replace(settings, byzantine=tuple(sorted((index, names[index]) for index in order[:liars])))
     settings = replace(settings, **fixed)
+    if settings.dialect in CRASH_ONLY and "byzantine" not in fixed:
+        settings = replace(settings, byzantine=())
     if "dead" not in fixed:
         settings = replace(settings, dead=_dead(settings, order, spare))
     return settings
@@ -155,8 +157,8 @@ def _dead(settings: Settings, order: Sequence[int], spare: float) -> tuple[int, 
 def problems_of(settings: Settings) -> str | None:
     """Why these settings make no world, in a sentence; None when they do."""
     n = len(settings.weights)
-    if settings.dialect not in DIALECTS:
-        return f"no dialect {settings.dialect!r}; there are {', '.join(DIALECTS)}"
+    if settings.dialect not in PROTOCOLS:
+        return f"no dialect {settings.dialect!r}; there are {', '.join(PROTOCOLS)}"
     if n < 1 or min(settings.weights) < 1:
         return "a group has at least one sealer, and every sealer a weight of at least 1"
     known = {quirk.value for quirk in Quirk}
@@ -166,8 +168,8 @@ def problems_of(settings: Settings) -> str | None:
     for index, name in settings.byzantine:
         if not 0 <= index < n or name not in STRATEGIES:
             return f"no Byzantine replica {index}:{name}; indexes go to {n - 1}, strategies are {', '.join(STRATEGIES)}"
-    if settings.dialect == "classic" and settings.weight_changes:
-        return "the members of classic PBFT never change"
+    if settings.dialect in FIXED_MEMBERS and settings.weight_changes:
+        return f"the members of {settings.dialect} never change"
     if settings.ticks < 1 or settings.action_ticks < 1:
         return "the run lasts at least one tick"
     return None
