@@ -5,17 +5,12 @@ Sources: bcos-pbft `PBFTConfig.cpp` `resetConfig`, `PBFTTimer.h` (the time-out i
 
 from __future__ import annotations
 
-from typing import Final
-
 from fiscotool.devnet.contracts import ChainConfig
 from fiscotool.devnet.settings import Settings
-from fiscotool.pbft.rules import Rules
+from fiscotool.pbft.rules import Rules, timeout_for
 from fiscotool.pbft.types import NodeIndex
 
 __all__ = ["rules_of"]
-
-_TIMEOUT_MS: Final = 3000
-
 
 def rules_of(config: ChainConfig, settings: Settings, node_id: bytes) -> tuple[Rules, NodeIndex | None]:
     """Rules for the next block, and the index of `node_id` in them, None for one that is no sealer. Ticks are milliseconds."""
@@ -24,7 +19,7 @@ def rules_of(config: ChainConfig, settings: Settings, node_id: bytes) -> tuple[R
         weights=tuple(sealer.weight for sealer in config.sealers),
         leader_period_blocks=config.leader_period_blocks,
         pipeline_blocks=settings.pipeline_blocks,
-        timeout_base_ticks=_TIMEOUT_MS if settings.min_seal_time_ms < _TIMEOUT_MS else settings.min_seal_time_ms + 1,
+        timeout_base_ticks=timeout_for(settings.min_seal_time_ms, settings.quirks),
         checkpoint_resend_ticks=settings.checkpoint_timeout_ms,
         quirks=settings.quirks,
         members=tuple(ids),

@@ -74,6 +74,8 @@ def on_executed(state: ReplicaState, event: Executed, out: list[Effect]) -> Repl
     assert event.index == state.expected
     was_pulled, proposal = slot.is_pulled, slot.agreed
     slot = slot._replace(is_executing=False)
+    if event.block_hash is None and state.rules.has(Quirk.FAILED_NOT_RETRIED):
+        return state
     if event.block_hash is None:
         epoch = state.retry_epoch + 1
         out.append(SetTimer(TimerName.EXECUTE_RETRY, epoch, EXECUTE_RETRY_TICKS))
@@ -226,7 +228,7 @@ def on_pulled(state: ReplicaState, slot: Slot, out: list[Effect], *, is_valid: b
 
 def _note_system(state: ReplicaState, proposal: Proposal) -> ReplicaState:
     """A system proposal bars everything above it until it is in the ledger (`waitSealUntil`)."""
-    if not proposal.is_system or proposal.index <= state.wait_seal_until:
+    if not proposal.is_system or proposal.index <= state.wait_seal_until or state.rules.has(Quirk.EXECUTES_PAST_SYSTEM):
         return state
     assert proposal.index > state.height
     return state._replace(wait_seal_until=proposal.index, seal_last=min(state.seal_last, proposal.index))

@@ -5,6 +5,8 @@ Written a second time and differently from the handlers on purpose: a rule that 
     durable   votes and results are made durable before the message that depends on them
     leader    a pre-prepare that is accepted comes from the leader of its height and view, or from a NewView
     locked    a replica locked on one block accepts another only with a NewView that shows a later certificate for it
+    committed a height is agreed with Commits of a quorum of distinct sealers for its block, in the view of its certificate
+    window    nothing is kept further than two pipelines above the ledger, or for a view further than n ahead
     executed  only the next height is executed; a pulled proposal's result is signed only when f+1 checkpoints name it
     joined    a replica that follows others' view changes has f+1 weight for one view
     recovered a view is recovered by answers of a quorum of others that name it
@@ -18,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fiscotool.pbft.effects import Broadcast, Effect, Execute, ExecutedRecord, Persist, SetTimer, VoteRecord
-from fiscotool.pbft.events import Event, Received, TimerFired, TimerName
+from fiscotool.pbft.events import Event, LedgerAdvanced, Received, TimerFired, TimerName
 from fiscotool.pbft.messages import CheckPoint, Commit, NewView, Prepare, PrePrepare, RecoverResponse, ViewChange
 from fiscotool.pbft.rules import Quirk
 from fiscotool.pbft.state import ReplicaState, Slot
@@ -34,11 +36,17 @@ def local_violations(before: ReplicaState, event: Event, after: ReplicaState, ef
     if effects:
         yield from _durable(after, effects)
         yield from _timer(before, event, after, effects)
-        yield from _executed(before, effects)
+        yield from _executed(before, after, effects)
     if isinstance(event, Received) and isinstance(event.message, ViewChange | RecoverResponse):
         yield from _views(before, event, after)
-    if after.slots is not before.slots and any(slot.pre or slot.checking for slot in after.slots):
-        yield from _accepted(before, event, effects, after)
+    elif isinstance(event, LedgerAdvanced) and event.by_sync and after.to_view > before.to_view and after.view == before.view:
+        senders = {vc.sender for vc in before.view_changes if vc.view == after.to_view}
+        if sum(after.rules.weights[sender] for sender in senders) < (sum(after.rules.weights) - 1) // 3 + 1:
+            yield "joined", after.height, f"asked for view {after.to_view} because of a block it fetched"
+    if after.slots is not before.slots:
+        if any(slot.pre or slot.checking for slot in after.slots):
+            yield from _accepted(before, event, effects, after)
+        yield from _kept(before, after)
 
 
 def _durable(after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
@@ -66,6 +74,33 @@ def _durable(after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
             is_resent = slot is not None and slot.block_hash == message.digest
             if not is_resent and message.index not in results:
                 yield "durable", message.index, "CheckPoint left before its record"
+
+
+def _kept(before: ReplicaState, after: ReplicaState) -> Found:
+    """What this step agreed on or put away for later."""
+    passed = after.height - before.height
+    if len(after.slots) > 2 * after.rules.pipeline_blocks:
+        yield "window", after.slots[-1].height, f"keeps {len(after.slots)} heights"
+    for place, slot in enumerate(after.slots):
+        known = before.slots[place + passed] if place + passed < len(before.slots) else None
+        if slot is known:
+            continue
+        if slot.later and slot.later[-1].view > after.view + after.rules.node_count:
+            yield "window", slot.height, f"keeps a proposal of view {slot.later[-1].view} in view {after.view}"
+        was_agreed = known is not None and (known.agreed is not None or known.is_restored)
+        if slot.agreed is not None and not slot.is_pulled and not was_agreed:
+            yield from _committed(after, slot)
+
+
+def _committed(after: ReplicaState, slot: Slot) -> Found:
+    """A height that this step agreed on."""
+    weights, total = after.rules.weights, sum(after.rules.weights)
+    view = -1 if slot.cert is None else slot.cert.view
+    any_view = after.rules.has(Quirk.STALE_VOTE_KEPT)
+    named = (slot.cert.proposal.digest if slot.cert else b"",)
+    backers = {vote.sender for vote in slot.commits if vote.digest in named and (any_view or vote.view == view)}
+    if sum(weights[backer] for backer in backers if backer < len(weights)) < total - (total - 1) // 3:
+        yield "committed", slot.height, f"agreed in view {view} with Commits of {sorted(backers)}"
 
 
 def _accepted(before: ReplicaState, event: Event, effects: tuple[Effect, ...], after: ReplicaState) -> Found:
@@ -114,13 +149,22 @@ def _shown(new_view: NewView | None, height: Height, digest: bytes) -> int | Non
     return max(views, default=-1)
 
 
-def _executed(before: ReplicaState, effects: tuple[Effect, ...]) -> Found:
+def _past_system(after: ReplicaState, index: Height) -> Found:
+    """What a system block may change is in force in the ledger only: nothing above it is executed before."""
+    for slot in after.slots:
+        if slot.height < index and slot.agreed is not None and slot.agreed.is_system:
+            yield "executed", index, f"executed above the system block {slot.height}, which is not in the ledger"
+
+
+def _executed(before: ReplicaState, after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
     """Execution and its results."""
     expected = before.expected
     assert expected > 0
     for effect in effects:
         if isinstance(effect, Execute) and effect.proposal.index > expected + 1:
             yield "executed", effect.proposal.index, f"executed out of order: {expected} is next"
+        if isinstance(effect, Execute):
+            yield from _past_system(after, effect.proposal.index)
         if isinstance(effect, Broadcast) and isinstance(effect.message, CheckPoint):
             message = effect.message
             slot = next((slot for slot in before.slots if slot.height == message.index), None)

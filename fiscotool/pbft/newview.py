@@ -61,7 +61,8 @@ def substantiated(state: ReplicaState, view_changes: tuple[ViewChange, ...]) -> 
 
 def refuse_new_view(state: ReplicaState, message: NewView) -> RejectReason | None:
     """Whether a NewView may be entered (rules 1 and 2)."""
-    if message.view <= state.view:
+    is_repeated = message.view == state.view and state.rules.has(Quirk.NEW_VIEW_AGAIN)
+    if message.view <= state.view and not is_repeated:
         return RejectReason.STALE_VIEW
     view_changes = message.view_changes
     senders = tuple(vc.sender for vc in view_changes)
@@ -103,6 +104,7 @@ def enter(state: ReplicaState, view: View, out: list[Effect], new_view: NewView 
     had_range = is_later and state.seal_last > state.height
     old_slots = state.slots
     digests = {entry.digest for entry in entries}
+    keeps_invalid = state.rules.has(Quirk.INVALID_KEPT)
     state = state._replace(
         view=view,
         to_view=view,
@@ -112,7 +114,7 @@ def enter(state: ReplicaState, view: View, out: list[Effect], new_view: NewView 
         issued_view=NO_VIEW,
         seal_last=state.height if is_later else state.seal_last,
         wait_reseal_until=state.height if is_later else state.wait_reseal_until,
-        slots=tuple(_forget(slot, view, digests, out) for slot in old_slots),
+        slots=tuple(_forget(slot, view, digests, out, keeps_invalid=keeps_invalid) for slot in old_slots),
         view_changes=tuple(vc for vc in state.view_changes if vc.view > view),
         recoveries=tuple(entry for entry in state.recoveries if entry[1] > view),
     )
@@ -129,7 +131,7 @@ def enter(state: ReplicaState, view: View, out: list[Effect], new_view: NewView 
     state = normal.replay_kept(state, out)
     state = checkpoint.try_execute(state, out)
     state = checkpoint.try_stable(state, out)
-    return sealing.notify(state, out) if new_view is not None else state
+    return state if new_view is None or state.rules.has(Quirk.LEADER_SILENT) else sealing.notify(state, out)
 
 
 def on_prepared_request(state: ReplicaState, message: PreparedProposalRequest, out: list[Effect]) -> ReplicaState:
@@ -158,7 +160,7 @@ def on_prepared_response(state: ReplicaState, message: PreparedProposalResponse,
     return put_slot(state, slot._replace(checking=complete))
 
 
-def _forget(slot: Slot, view: View, kept_digests: set[Digest], out: list[Effect]) -> Slot:
+def _forget(slot: Slot, view: View, kept_digests: set[Digest], out: list[Effect], *, keeps_invalid: bool = False) -> Slot:
     """The slot as it enters `view` (rule 3). A dropped proposal's transactions may be sealed again unless it is re-proposed."""
     pre = slot.pre
     if pre is not None and pre.view < view:
@@ -167,7 +169,7 @@ def _forget(slot: Slot, view: View, kept_digests: set[Digest], out: list[Effect]
         if not is_kept:
             out.append(ReleaseTransactions(pre.proposal))
         pre = None
-    checking = slot.checking if slot.checking is not None and slot.checking.view >= view else None
+    checking = slot.checking if slot.checking is not None and (slot.checking.view >= view or keeps_invalid) else None
     assert pre is None or pre.view >= view
     return slot._replace(
         pre=pre,

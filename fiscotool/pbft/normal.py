@@ -46,8 +46,10 @@ def on_preprepare(state: ReplicaState, message: PrePrepare, out: list[Effect]) -
         reason = RejectReason.MISMATCHED
     elif leader_of(message.index, leading_view, state.rules) != message.sender:
         reason = RejectReason.NOT_THE_LEADER
-    elif message.view > state.view + state.rules.pipeline_blocks:
+    elif message.view > state.view + state.rules.pipeline_blocks and not state.rules.has(Quirk.FAR_VIEWS_KEPT):
         reason = RejectReason.TOO_FAR
+    elif state.rules.quirks and _is_occupied(state, slot, message):
+        reason = RejectReason.DUPLICATE
     elif (message.view > state.view and not quirky) or barrier(state, message.index):
         return _keep(state, slot, message, out)
     if reason is not None:
@@ -64,8 +66,11 @@ def on_verified(state: ReplicaState, event: Verified, out: list[Effect]) -> Repl
         return state
     pulling, checking = slot.pulling, slot.checking
     if checking is not None and checking.digest == event.digest and checking.proposal.data:
+        is_valid = event.is_valid or state.rules.has(Quirk.PROPOSAL_UNCHECKED)
+        if not is_valid and state.rules.has(Quirk.INVALID_KEPT):
+            return state
         slot = slot._replace(checking=None)
-        state = accept(state, slot, checking, out) if event.is_valid and state.me is not None else put_slot(state, slot)
+        state = accept(state, slot, checking, out) if is_valid and state.me is not None else put_slot(state, slot)
         slot = slot_at(state, event.index)
     if pulling is not None and pulling.digest == event.digest:
         state = checkpoint.on_pulled(state, slot, out, is_valid=event.is_valid)
@@ -173,11 +178,18 @@ def replay_kept(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     return state
 
 
+def _is_occupied(state: ReplicaState, slot: Slot, message: PrePrepare) -> bool:
+    """Whether a hole makes this replica refuse a proposal because of what the height saw in earlier views."""
+    stuck = slot.checking is not None and slot.checking.view < message.view and state.rules.has(Quirk.INVALID_KEPT)
+    return stuck or (NO_VIEW < slot.voted_view < message.view and state.rules.has(Quirk.LOW_MARK_KEPT))
+
+
 def _keep(state: ReplicaState, slot: Slot, message: PrePrepare, out: list[Effect]) -> ReplicaState:
     """Keep one pre-prepare a view, of at most the next n views: each has one legitimate leader."""
-    if any(pre.view == message.view for pre in slot.later) or message.view > state.view + state.rules.node_count:
+    is_far = message.view > state.view + state.rules.node_count and not state.rules.has(Quirk.FAR_VIEWS_KEPT)
+    if any(pre.view == message.view for pre in slot.later) or is_far:
         out.append(Reject(message, RejectReason.DUPLICATE if message in slot.later else RejectReason.TOO_FAR))
         return state
     later = tuple(sorted((*slot.later, message), key=lambda pre: pre.view))
-    assert len(later) <= state.rules.node_count + 1
+    assert len(later) <= state.rules.node_count + 1 or state.rules.has(Quirk.FAR_VIEWS_KEPT)
     return put_slot(state, slot._replace(later=later))

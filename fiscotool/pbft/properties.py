@@ -62,8 +62,10 @@ class History:
         if after.height != before.height or not _is_calm(before, after):
             found += _monotone(node, before, after)
         found += [Violation(rule, node, height, text) for rule, height, text in local_violations(before, event, after, effects)]
-        if isinstance(event, Received) and isinstance(event.message, NewView) and after.view > before.view:
+        if isinstance(event, Received) and isinstance(event.message, NewView) and after is not before:
             found += _new_view(node, before, event.message)
+            if after.view == before.view:
+                found.append(Violation("new-view", node, after.height, f"entered view {after.view} again"))
         for effect in effects[:done]:
             if isinstance(effect, CommitBlock):
                 found += _order(node, before, after, effect)
@@ -187,7 +189,9 @@ def _new_view(node: str, before: ReplicaState, message: NewView) -> list[Violati
     senders = [vc.sender for vc in message.view_changes]
     weight = weight_of(senders, before.rules.weights)
     assert message.view >= before.view
-    if not _follows(message) or len(set(senders)) != len(senders) or weight < quorum_weight(sum(before.rules.weights)):
+    certs = [cert for vc in message.view_changes for cert in vc.prepared]
+    proven = all(not _certificate(node, before.rules, cert.proposal.index, cert.signatures) for cert in certs)
+    if not proven or not _follows(message) or len(set(senders)) != len(senders) or weight < quorum_weight(sum(before.rules.weights)):
         return [Violation("new-view", node, message.index, f"view {message.view} does not follow from view changes of {senders}")]
     return []
 

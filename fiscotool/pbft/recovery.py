@@ -19,6 +19,7 @@ from fiscotool.pbft.effects import Effect, Reject, RejectReason, ReleaseTransact
 from fiscotool.pbft.events import LedgerAdvanced, PeersChanged, SyncTarget
 from fiscotool.pbft.messages import RecoverResponse
 from fiscotool.pbft.quorum import join_weight, quorum_weight, weight_of
+from fiscotool.pbft.rules import Quirk
 from fiscotool.pbft.state import NO_VIEW, RECENT_BLOCKS, ReplicaState, Slot
 from fiscotool.pbft.types import NO_DIGEST, Height, NodeIndex, View
 
@@ -69,7 +70,7 @@ def on_ledger_advanced(state: ReplicaState, event: LedgerAdvanced, out: list[Eff
         slots=state.slots[passed:],
         recent=(*state.recent, *done)[-RECENT_BLOCKS:],
         seal_last=Height(max(state.seal_last, event.index)),
-        view_changes=tuple(vc for vc in state.view_changes if vc.index >= event.index),
+        view_changes=viewchange.current(state, event.index, NO_VIEW),
         issued_view=NO_VIEW,
         is_overtaken=False,
         fillers_asked=(NO_VIEW, ()),
@@ -82,7 +83,8 @@ def on_ledger_advanced(state: ReplicaState, event: LedgerAdvanced, out: list[Eff
     state = checkpoint.try_execute(state, out)
     state = checkpoint.try_stable(state, out)
     state = sealing.notify(state, out)
-    state = state if event.by_sync else viewchange.settle(state, out, is_final=True)
+    is_asked = not event.by_sync or state.rules.has(Quirk.SYNCING_CHANGES_VIEW)
+    state = viewchange.settle(state, out, is_final=True) if is_asked else state
     return state if state.in_timeout or not state.view_changes else viewchange.join(state, out)
 
 
@@ -133,15 +135,18 @@ def _change_rules(state: ReplicaState, event: LedgerAdvanced) -> ReplicaState:
     rules = event.rules
     total = sum(rules.weights)
     changed = rules.weights != state.rules.weights or rules.members != state.rules.members or event.me != state.me
-    state = state._replace(rules=rules, me=event.me, quorum_weight=quorum_weight(total), join_weight=join_weight(total))
+    joining = state.join_weight if rules.has(Quirk.THRESHOLDS_KEPT) else join_weight(total)
+    state = state._replace(rules=rules, me=event.me, quorum_weight=quorum_weight(total), join_weight=joining)
     if not changed:
         return state
+    keeps_certificates = rules.has(Quirk.OLD_CERTIFICATES)
     assert event.me is None or event.me < rules.node_count
     slots = tuple(
         Slot(
             height=slot.height,
             voted_view=slot.voted_view,
             voted_digest=slot.voted_digest,
+            cert=slot.cert if keeps_certificates else None,
             agreed=slot.agreed if slot.block_hash != NO_DIGEST else None,
             block_hash=slot.block_hash,
         )
@@ -160,4 +165,4 @@ def _refresh_timer(state: ReplicaState, old: ReplicaState, event: LedgerAdvanced
     if event.by_sync and state.in_timeout and was_long and event.index >= old.syncing_until:
         return timers.restart(state, out)
     assert state.height == event.index
-    return timers.refresh(state, out)
+    return timers.stop(state, out) if state.rules.has(Quirk.TIMER_STOPPED) and not event.by_sync else timers.refresh(state, out)

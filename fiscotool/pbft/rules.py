@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 
 class Quirk(Enum):
@@ -38,6 +39,41 @@ class Quirk(Enum):
     """fisco2: entering a view drops Signs of that view for which no Commit is held (spec 2.x 1.9)."""
     FUTURE_NEVER_REPLACED = "future-never-replaced"
     """fisco2: the first proposal that names a later view, whoever sent it, occupies its height (spec 2.x 1.5)."""
+    # Bugs of earlier releases, by the number of observables 2.2; F3, F17 and F18 have no place in the core (docs/pbft.md).
+    VIEWS_POOLED = "f1-views-pooled"
+    """View changes for different views are added up, and the largest view wins (PR #2212, CVE-2022-26534)."""
+    VIEW_OVERFLOW = "f2-view-overflow"
+    """No largest view: what follows 2**63 - 1 is negative (PR #2311)."""
+    PROPOSAL_UNCHECKED = "f4-proposal-unchecked"
+    """A proposal whose content does not verify is prepared all the same; it can never be executed (CVE-2022-28937)."""
+    INVALID_KEPT = "f5-invalid-kept"
+    """A proposal that does not verify occupies its height for ever, so every view times out (FISCO 2206)."""
+    EXPIRED_COUNTED = "f6-expired-counted"
+    """View changes of shorter ledgers keep their weight, but are not shown in the NewView, which nobody enters (PR #2190)."""
+    OLD_CERTIFICATES = "f7-old-certificates"
+    """Certificates of an old list of members are shown in view changes and weighed with the new list (PR #2191)."""
+    THRESHOLDS_KEPT = "f8-thresholds-kept"
+    """f+1 stays what it was when sealers or weights change (PR #2175)."""
+    EXECUTES_PAST_SYSTEM = "f9-executes-past-system"
+    """What follows a system proposal is executed and signed before that is in the ledger (PR #2200)."""
+    SYNCING_CHANGES_VIEW = "f10-syncing-changes-view"
+    """A replica that fetches blocks votes out leaders it finds far behind or gone, after every block (PR #3114)."""
+    NEW_VIEW_AGAIN = "f11-new-view-again"
+    """A NewView of the view the replica is in already is entered again (PR #3168)."""
+    SEAL_TIME_UNBOUNDED = "f12-seal-time-unbounded"
+    """The timeout is not raised above a long min_seal_time; in force where rules are made (PR #3305)."""
+    FAR_VIEWS_KEPT = "f13-far-views-kept"
+    """A pre-prepare of a view far ahead is kept until that view comes (PR #4198, #4308)."""
+    FAILED_NOT_RETRIED = "f14-failed-not-retried"
+    """A proposal whose execution failed is taken for a duplicate when it is to be executed again (PR #4598)."""
+    LOW_MARK_KEPT = "f15-low-mark-kept"
+    """Heights that had a proposal in an earlier view are below the low water mark, which a new view does not reset (PR #4890)."""
+    LEADER_SILENT = "f16-leader-silent"
+    """A leader that a NewView put in is not told to seal (PR #2276)."""
+    TIMER_STOPPED = "f16-timer-stopped"
+    """A block stops the timer although transactions wait (PR #3107)."""
+    QUORUM_IGNORED = "f16-quorum-ignored"
+    """A leader collects the view changes of a quorum and issues no NewView (PR #1794)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +101,16 @@ class Rules:
     def has(self, quirk: Quirk) -> bool:
         """Whether this hole is to be reproduced."""
         return quirk in self.quirks
+
+
+TIMEOUT_TICKS: Final = 3000
+"""The consensus timeout of FISCO BCOS 3.x in ticks; its genesis setting has no effect (spec 3.x 1.10)."""
+
+
+def timeout_for(seal_ticks: int, quirks: frozenset[Quirk] = frozenset()) -> int:
+    """The base timeout of a node whose sealer waits `seal_ticks`: longer than that wait (FISCO PR #3305), or it would never see a block.
+
+    Quirk.SEAL_TIME_UNBOUNDED: always the same, so that a chain with a long min_seal_time changes views for ever.
+    """
+    is_short = seal_ticks < TIMEOUT_TICKS or Quirk.SEAL_TIME_UNBOUNDED in quirks
+    return TIMEOUT_TICKS if is_short else seal_ticks + 1

@@ -278,7 +278,7 @@ def barrier(state: ReplicaState, index: Height) -> bool:
     assert index > state.height
     if index > state.wait_seal_until > state.height or index > state.wait_reseal_until > state.height:
         return True
-    below = state.slots[: index - state.height - 1]
+    below = () if state.rules.has(Quirk.EXECUTES_PAST_SYSTEM) else state.slots[: index - state.height - 1]
     return any(slot.pre is not None and slot.pre.proposal.is_system for slot in below)
 
 

@@ -24,8 +24,12 @@ from fiscotool.pbft.events import FillersBuilt
 from fiscotool.pbft.messages import NewView, PreparedCertificate, Proposal, RecoverResponse, ViewChange
 from fiscotool.pbft.quorum import leader_of
 from fiscotool.pbft.reproposal import reproposals_of
+from fiscotool.pbft.rules import Quirk
 from fiscotool.pbft.state import ReplicaState, Slot
 from fiscotool.pbft.types import Height, NodeIndex, View
+
+VIEW_MAX: Final = 2**63 - 1
+"""The largest view that fits into a message. Nobody is followed there (`PBFTEngine.h` `MaxView`, FISCO PR #2311)."""
 
 VIEW_CHANGES_KEPT: Final = 8
 """How many view changes of one sender are kept, latest views first; an honest one asks for a single view at a time (D8)."""
@@ -37,14 +41,20 @@ def begin(state: ReplicaState, out: list[Effect], *, is_timeout: bool) -> Replic
     cycle = min(state.change_cycle + 1, timers.CHANGE_CYCLE_MAX) if is_timeout else state.change_cycle
     state = state._replace(
         in_timeout=True,
-        to_view=View(max(state.to_view, state.view) + 1),
+        to_view=next_view(state),
         change_cycle=cycle,
-        view_changes=tuple(vc for vc in state.view_changes if vc.view > state.view and vc.index >= state.height),
+        view_changes=current(state, state.height, state.view),
     )
     state = timers.restart(state, out)
     out.append(AgreedIndex(state.height))
     out.append(Broadcast(own_view_change(state)))
     return state
+
+
+def next_view(state: ReplicaState) -> View:
+    """The view to ask for. Quirk.VIEW_OVERFLOW: as a signed 64-bit number, which ends at `VIEW_MAX`."""
+    view = max(state.to_view, state.view) + 1
+    return View(view - 2 * (VIEW_MAX + 1)) if view > VIEW_MAX and state.rules.has(Quirk.VIEW_OVERFLOW) else View(view)
 
 
 def own_view_change(state: ReplicaState) -> ViewChange:
@@ -56,6 +66,12 @@ def own_view_change(state: ReplicaState) -> ViewChange:
         if cert is not None
     )
     return ViewChange(state.to_view, state.height, state.block_hash, state.me, prepared)
+
+
+def current(state: ReplicaState, height: Height, above: View) -> tuple[ViewChange, ...]:
+    """View changes that are of use once the ledger ends at `height`: for views after `above`, of ledgers that are not shorter."""
+    expired_too = state.rules.has(Quirk.EXPIRED_COUNTED)
+    return tuple(vc for vc in state.view_changes if vc.view > above and (expired_too or vc.index >= height))
 
 
 def on_timer(state: ReplicaState, epoch: int, out: list[Effect]) -> ReplicaState:
@@ -82,6 +98,7 @@ def on_view_change(state: ReplicaState, message: ViewChange, out: list[Effect]) 
         return state
     state = collected
     quirky = leader_of(Height(message.index + 1), View(message.index), state.rules) == message.sender
+    quirky = quirky or state.rules.has(Quirk.VIEWS_POOLED)
     asking = tuple(vc for vc in state.view_changes if vc.view == message.view)
     is_writing = bool(state.slots) and state.slots[0].is_stable and message.index > state.height
     if not is_writing and (quirky or newview.weight_for(state, asking) >= state.join_weight):
@@ -92,7 +109,7 @@ def on_view_change(state: ReplicaState, message: ViewChange, out: list[Effect]) 
 def try_new_view(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     """Issue the NewView for `to_view` when this replica leads it and has what it needs (`checkAndTryIntoNewView`)."""
     view_changes = _usable(state)
-    if not view_changes:
+    if not view_changes or state.rules.has(Quirk.QUORUM_IGNORED):
         return state
     gaps = tuple(index for index, found in reproposals_of(view_changes).items() if found is None)
     if not gaps:
@@ -126,7 +143,7 @@ def on_new_view(state: ReplicaState, message: NewView, out: list[Effect]) -> Rep
     if (reason := newview.refuse_new_view(state, message)) is not None:
         out.append(Reject(message, reason))
         return state
-    assert message.view > state.view
+    assert message.view >= state.view
     return settle(newview.enter(state, message.view, out, message), out)
 
 
@@ -158,6 +175,8 @@ def _answer(state: ReplicaState, message: ViewChange, out: list[Effect]) -> Reje
     assert state.me is not None
     if message.index < state.height:
         return RejectReason.BEHIND
+    if message.view >= VIEW_MAX and not state.rules.has(Quirk.VIEW_OVERFLOW):
+        return RejectReason.TOO_FAR
     response = Send(message.sender, RecoverResponse(state.view, state.height, state.me, state.block_hash))
     if not state.in_timeout:
         out.append(response)
@@ -190,12 +209,22 @@ def join(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     A replica whose next block is just being written joins those who have it a moment later, with the block (D14). Upstream joins
     at once, is refused for its shorter ledger, and the chain stands still for a timeout (seen 7 times in recordings v3/logs).
     """
+    if state.rules.has(Quirk.VIEWS_POOLED):
+        return _join_pooled(state, out)
     for view in sorted({vc.view for vc in state.view_changes if vc.view > state.to_view}):
         asking = tuple(vc for vc in state.view_changes if vc.view == view)
         if newview.weight_for(state, asking) >= state.join_weight:
             assert view > state.view
             return begin(state._replace(to_view=View(view - 1)), out, is_timeout=False)
     return state
+
+
+def _join_pooled(state: ReplicaState, out: list[Effect]) -> ReplicaState:
+    """Quirk.VIEWS_POOLED: view changes for any later views are added up, and the largest is followed."""
+    ahead = tuple(vc for vc in state.view_changes if vc.view > state.to_view)
+    if newview.weight_for(state, ahead) < state.join_weight:
+        return state
+    return begin(state._replace(to_view=View(max(vc.view for vc in ahead) - 1)), out, is_timeout=False)
 
 
 def _usable(state: ReplicaState) -> tuple[ViewChange, ...]:
@@ -207,6 +236,9 @@ def _usable(state: ReplicaState) -> tuple[ViewChange, ...]:
     found = tuple(vc for vc in state.view_changes if vc.view == state.to_view and vc.index >= state.height)
     found = newview.substantiated(state, found)
     assert len({vc.sender for vc in found}) == len(found)
+    if state.rules.has(Quirk.EXPIRED_COUNTED):
+        counted = tuple(vc for vc in state.view_changes if vc.view == state.to_view)
+        return found if newview.weight_for(state, counted) >= state.quorum_weight else ()
     return found if newview.weight_for(state, found) >= state.quorum_weight else ()
 
 

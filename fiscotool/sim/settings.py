@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from fiscotool.pbft.quorum import faulty_weight_max, weight_of
-from fiscotool.pbft.rules import Quirk, Rules
+from fiscotool.pbft.rules import Quirk, Rules, timeout_for
 from fiscotool.pbft.types import NodeIndex
 from fiscotool.protocols.registry import CRASH_ONLY, FIXED_MEMBERS, PROTOCOLS
 from fiscotool.sim.adversary import DoubleVote, Equivocate, Forgetful, Silent, Strategy, Withhold
@@ -82,7 +82,8 @@ class Settings:
     def rules(self) -> Rules:
         """What the replicas are told."""
         quirks = frozenset(Quirk(name) for name in self.quirks)
-        return Rules(self.weights, leader_period_blocks=self.leader_period_blocks, quirks=quirks)
+        timeout = timeout_for(self.seal_ticks, quirks)
+        return Rules(self.weights, leader_period_blocks=self.leader_period_blocks, timeout_base_ticks=timeout, quirks=quirks)
 
     @property
     def weather(self) -> Weather:

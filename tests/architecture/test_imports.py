@@ -14,15 +14,16 @@ from tests.support.shared import ROOT
 PACKAGE = ROOT / "fiscotool"
 LAYERS: list[set[str]] = [
     {"cli"},
+    {"trials"},
     {"drills", "doctor"},
     {"observer", "devnet", "nodes", "report"},
     {"sim", "check", "rpc", "ledger", "hosts", "chain"},
-    {"protocols"},
+    {"protocols", "mutants"},
     {"consistency", "pbft"},
     {"errors"},
 ]
 HEIGHT = {room: len(LAYERS) - level for level, rooms in enumerate(LAYERS) for room in rooms}
-PURE = ("pbft", "protocols", "check", "consistency")
+PURE = ("pbft", "protocols", "mutants", "check", "consistency")
 OUTSIDE = {
     "asyncio", "socket", "ssl", "http", "urllib", "subprocess", "threading", "multiprocessing", "os", "pathlib", "io", "tempfile",
     "shutil", "sqlite3", "time", "datetime", "random", "secrets", "uuid", "logging", "click", "requests", "paramiko",
