@@ -17,14 +17,14 @@ Sources: Castro & Liskov, OSDI'99, section 4.5.1; Clement et al., "Making BFT sy
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from fiscotool.devnet.contracts import LedgerReader, NodeFacade
+from fiscotool.devnet.form import BlockForm
+from fiscotool.devnet.form3 import FORM3
 from fiscotool.devnet.log import NodeLog
 from fiscotool.devnet.outgoing import SignedOutgoing
-from fiscotool.ledger.block3 import decode_block, encode_block
 from fiscotool.ledger.crypto import keccak256
-from fiscotool.ledger.header3 import BlockHeader, hash_header
 from fiscotool.pbft.messages import CheckPoint, Commit, Message, Prepare, PrePrepare
 from fiscotool.pbft.types import Digest, NodeIndex
 
@@ -34,7 +34,7 @@ LIE_BLOCKS: Final = 100
 """How much higher than it is `lie-height` says to be."""
 
 _REMEMBERED_MAX: Final = 4096
-_Vote = Prepare | Commit | CheckPoint
+_Facade = TypeVar("_Facade", bound=NodeFacade)
 
 
 def announce(node_log: NodeLog, kind: str) -> None:
@@ -42,20 +42,19 @@ def announce(node_log: NodeLog, kind: str) -> None:
     node_log.warning("FISCOTOOL][BYZANTINE", f"######## this node misbehaves on purpose: {kind} ########", kind=kind)
 
 
-def twin_of(proposed: PrePrepare) -> PrePrepare:
+def twin_of(proposed: PrePrepare, form: BlockForm = FORM3) -> PrePrepare:
     """The same block one millisecond later: equally valid, with another hash."""
-    block = decode_block(proposed.proposal.data)
-    header = replace(block.header, timestamp_ms=block.header.timestamp_ms + 1)
-    digest = Digest(hash_header(header))
-    proposal = replace(proposed.proposal, digest=digest, data=encode_block(replace(block, header=header)))
-    return replace(proposed, digest=digest, proposal=proposal)
+    digest, data = form.twin(proposed.proposal.data)
+    proposal = replace(proposed.proposal, digest=Digest(digest), data=data)
+    return replace(proposed, digest=proposal.digest, proposal=proposal)
 
 
 class Bent:
     """The way out of a misbehaving node (`driver.Outgoing`). `kind` is one of the first three."""
 
-    def __init__(self, straight: SignedOutgoing, kind: str) -> None:
+    def __init__(self, straight: SignedOutgoing, kind: str, form: BlockForm = FORM3) -> None:
         self.kind = kind
+        self._form = form
         self._straight = straight
         self._echoed: dict[tuple[type, int, int, int, bytes], None] = {}
 
@@ -75,7 +74,7 @@ class Bent:
 
     def _equivocate(self, proposed: PrePrepare) -> Message:
         signed, data = self._straight.sign(proposed)
-        _, twin = self._straight.sign(twin_of(proposed))
+        _, twin = self._straight.sign(twin_of(proposed, self._form))
         others = self._straight.others()
         for position, (_, node_id) in enumerate(others):
             is_chosen = position == proposed.index % len(others)
@@ -98,27 +97,23 @@ class Bent:
         self._echoed[key] = None
         if len(self._echoed) > _REMEMBERED_MAX:
             del self._echoed[next(iter(self._echoed))]
-        echo = replace(message, sender=own, **_unsigned(message))
+        echo = replace(message, sender=own, signature=b"")
         self._straight.send(message.sender, echo)
         if self.kind == "double-sign":
             self._straight.send(message.sender, replace(echo, digest=Digest(keccak256(message.digest))))
 
 
-def _unsigned(message: _Vote) -> dict[str, Any]:
-    return {} if isinstance(message, Commit) else {"signature": b""}
-
-
-def forged_header(header: BlockHeader) -> BlockHeader:
+def forged_header(header: Any) -> Any:
     """A header with another state root, and signatures that were made for the right one."""
     if header.number == 0:
         return header
     return replace(header, state_root=keccak256(b"forged" + header.state_root))
 
 
-def forged_block(raw: bytes) -> bytes:
+def forged_block(raw: bytes, form: BlockForm = FORM3) -> bytes:
     """A block as `forge-block` serves it to peers."""
-    block = decode_block(raw)
-    return encode_block(replace(block, header=forged_header(block.header)))
+    header, transactions = form.decode_block(raw)
+    return form.encode_block(forged_header(header), transactions)
 
 
 def claimed_height(kind: str, height: int) -> int:
@@ -165,6 +160,6 @@ class BentFacade(_Delegate):
         return replace(told, height=claimed_height(self._kind, told.height))
 
 
-def bent_facade(honest: NodeFacade, kind: str) -> NodeFacade:
+def bent_facade(honest: _Facade, kind: str) -> _Facade:
     """The facade for this kind of misbehaviour; the honest one where RPC is not concerned."""
-    return cast("NodeFacade", BentFacade(honest, kind)) if kind in {"forge-block", "lie-height"} else honest
+    return cast("_Facade", BentFacade(honest, kind)) if kind in {"forge-block", "lie-height"} else honest

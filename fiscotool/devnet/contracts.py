@@ -224,6 +224,10 @@ class ConsensusStatus:
     change_cycle: int
     view: int
     connected_count: int
+    to_view: int = 0
+    """The view it asks for; above `view` while it waits for one."""
+    views: tuple[tuple[int, int], ...] = ()
+    """2.x: (index, view) of the last proposal or vote heard of other sealers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,3 +284,10 @@ class NodeFacade(Protocol):
 
         The result is the transaction hash when `wait` is false, else the encoded receipt once its block is durable.
         """
+
+
+class NodeFacade2(NodeFacade, Protocol):
+    """What the RPC of 2.x asks for besides."""
+
+    def pending(self) -> list[bytes]:
+        """Raw transactions that wait in the pool."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from fiscotool.devnet.contracts import ConsensusStatus, Executor, LedgerReader, PeerStatus, Pool
+from fiscotool.devnet.narration2 import Narrator2
 from fiscotool.devnet.node import Node
 from fiscotool.devnet.settings import Settings
 
@@ -17,7 +18,7 @@ _NOT_A_SEALER: Final = 2**64 - 1
 
 
 class Facade:
-    """A node's face (`contracts.NodeFacade`)."""
+    """A node's face (`contracts.NodeFacade`, `contracts.NodeFacade2`)."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -62,7 +63,13 @@ class Facade:
             change_cycle=told.change_cycle,
             view=int(told.view),
             connected_count=len(self._node.peers.connected) + 1,
+            to_view=int(told.to_view),
+            views=tuple(self._node.narrator.views.items()) if isinstance(self._node.narrator, Narrator2) else (),
         )
+
+    def pending(self) -> list[bytes]:
+        """Raw transactions that wait in the pool."""
+        return self._node.parts.pending()
 
     def sync_status(self) -> tuple[bool, int, bytes]:
         """(is syncing, highest known height, its hash)."""

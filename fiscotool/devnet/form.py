@@ -101,6 +101,9 @@ class BlockForm(Protocol):
     def decode_proposal(self, raw: bytes) -> tuple[Header, tuple[bytes, ...]]:
         """(header, transaction hashes). Raises LedgerFormatError."""
 
+    def twin(self, data: bytes) -> tuple[bytes, bytes]:
+        """(digest, bytes) of the same proposal a millisecond later: equally valid, with another hash. Raises LedgerFormatError."""
+
     def encode_block(self, header: Header, transactions: Sequence[bytes]) -> bytes:
         """A block for a synchronising peer: header with signatures, transactions."""
 

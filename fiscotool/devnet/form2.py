@@ -133,6 +133,12 @@ class Form2:
         header = decode_header2(encode(items_of(fields, "header")))
         return header, tuple(bytes_item(item, "a transaction hash", _HASH_BYTES) for item in items_of(hashes, "transaction hashes"))
 
+    def twin(self, data: bytes) -> tuple[bytes, bytes]:
+        """With another timestamp."""
+        header, tx_hashes = self.decode_proposal(data)
+        later = replace(header, timestamp_ms=header.timestamp_ms + 1)
+        return self.hash_header(later), encode([header2_items(later), list(tx_hashes)])
+
     def encode_block(self, header: BlockHeader2, transactions: Sequence[bytes]) -> bytes:
         """Rule 3."""
         return encode([header2_items(header), _signature_items(header), list(transactions)])

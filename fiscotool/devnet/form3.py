@@ -122,6 +122,12 @@ class Form3:
         block = decode_block(raw)
         return block.header, tuple(one.hash for one in block.metadata)
 
+    def twin(self, data: bytes) -> tuple[bytes, bytes]:
+        """With another timestamp."""
+        block = decode_block(data)
+        header = replace(block.header, timestamp_ms=block.header.timestamp_ms + 1)
+        return header3.hash_header(header), encode_block(replace(block, header=header))
+
     def encode_block(self, header: BlockHeader, transactions: Sequence[bytes]) -> bytes:
         """A complete block."""
         return encode_block(Block(header, transactions=tuple(transactions), block_type=COMPLETE_BLOCK))

@@ -1,6 +1,7 @@
 """Tells the log what a core of any protocol does: the real node's words where there is a real node, plain ones else.
 
     fisco3    `narration.Narrator`, the words of FISCO BCOS 3.x
+    fisco2    `narration2.Narrator2`, those of 2.x
     others    `PlainNarrator`: the same fields, one line an event worth telling
 
 Rule. Everything is derived from events, effects and the difference of two states; the core itself knows nothing of logs.
@@ -14,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from fiscotool.devnet.log import NodeLog, short_hash
 from fiscotool.devnet.narration import Narrator, message_fields
+from fiscotool.devnet.narration2 import Narrator2
 from fiscotool.devnet.proposals import ContentCache
 from fiscotool.pbft.dialects import CommonState
 from fiscotool.pbft.effects import Broadcast, CommitBlock, Effect, Persist, Reject, SealRange, Send, VoteRecord
@@ -40,6 +42,8 @@ class AnyNarrator(Protocol):
 
 def make_narrator(protocol: str, log: NodeLog, node_id: bytes, contents: ContentCache) -> AnyNarrator:
     """The narrator for a protocol."""
+    if protocol == "fisco2":
+        return Narrator2(log, node_id, contents)
     return Narrator(log, node_id, contents) if protocol == "fisco3" else PlainNarrator(protocol, log, node_id)
 
 

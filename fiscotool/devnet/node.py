@@ -103,7 +103,7 @@ class Node:
             on_failed=lambda problem: self.on_fatal("the consensus log cannot be written", problem),
         )
         signed = SignedOutgoing(self.envelope, self.peers, own_id=self.node_id, sealers=self._sealer_ids, now_ms=now_ms)
-        self.bent = Bent(signed, settings.byzantine) if settings.byzantine else None
+        self.bent = Bent(signed, settings.byzantine, store.form) if settings.byzantine else None
         self.outgoing: Outgoing = self.bent or signed
         self.narrator = make_narrator(settings.protocol, log, self.node_id, self.blocks.contents)
         self.driver = self._make_driver()
@@ -267,7 +267,7 @@ class Node:
 
     def _serve_block(self, number: int) -> bytes:
         raw = self.parts.store.encoded_block(number)
-        return forged_block(raw) if self.settings.byzantine == "forge-block" else raw
+        return forged_block(raw, self.parts.store.form) if self.settings.byzantine == "forge-block" else raw
 
     def _on_transactions(self) -> None:
         self.sealer.on_transactions()

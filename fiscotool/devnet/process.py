@@ -8,13 +8,13 @@ from pathlib import Path
 
 from fiscotool.devnet.assembly import assemble
 from fiscotool.devnet.byzantine import bent_facade
-from fiscotool.devnet.der import DerError, certificate_of, p2p_id_of
+from fiscotool.devnet.der import DerError, certificate_of, names_of, p2p_id_of
 from fiscotool.devnet.facade import Facade
 from fiscotool.devnet.inifile import SettingsError, parse_ini
 from fiscotool.devnet.links import Identity
 from fiscotool.devnet.log import NodeLog
 from fiscotool.devnet.node import Node
-from fiscotool.devnet.rpc_servers import RpcServers, identity_of, rpc_tls_context, start_rpc
+from fiscotool.devnet.rpc_servers import RpcServers, identity_of, rpc_tls_context, start_rpc, start_rpc2
 from fiscotool.devnet.settings import Settings, read_peers
 from fiscotool.devnet.settings2 import read_peers2
 from fiscotool.ledger.crypto import KeyPair
@@ -74,9 +74,14 @@ class NodeProcess:
             tls = rpc_tls_context(settings.ca_cert, settings.node_cert, settings.node_key) if settings.rpc_tls else None
         except (DerError, ssl.SSLError) as problem:
             raise SettingsError(f"{settings.node_cert}: {problem}", hint="copy conf/ from where the chain was deployed") from problem
+        facade = bent_facade(Facade(node), settings.byzantine)
+        identity = identity_of(settings, node_id=node.node_id, p2p_id=p2p_id, names=names_of(node.identity.certificate))
+        if settings.genesis.generation == 2:  # noqa: PLR2004 - FISCO BCOS 2
+            self.rpc = await start_rpc2(facade, identity, host=settings.rpc.host, port=settings.rpc.port)
+            return
         self.rpc = await start_rpc(
-            bent_facade(Facade(node), settings.byzantine),
-            identity_of(settings, node_id=node.node_id, p2p_id=p2p_id),
+            facade,
+            identity,
             host=settings.rpc.host,
             native_port=settings.rpc.port,
             web3_port=settings.web3.port if settings.web3_enabled else None,

@@ -22,7 +22,7 @@ from typing import Protocol, cast
 import httptools
 
 from fiscotool.devnet import rpc_exchange as http
-from fiscotool.devnet.rpc_exchange import Answer, Handler, HttpLimits, Pending, Waiting, no_content, rendered
+from fiscotool.devnet.rpc_exchange import Answer, Handler, HttpLimits, Manners, Pending, Waiting
 
 __all__ = ["Connection", "ConnectionOwner"]
 
@@ -35,6 +35,7 @@ class ConnectionOwner(Protocol):
 
     handle: Handler
     limits: HttpLimits
+    manners: Manners
     loop: asyncio.AbstractEventLoop
 
     def add(self, connection: Connection) -> bool:
@@ -59,6 +60,8 @@ class Connection(asyncio.Protocol):
         self._owner = owner
         self._handle = owner.handle
         self._limits = owner.limits
+        self._rendered = owner.manners.answer
+        self._manners = owner.manners
         self._loop = owner.loop
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
@@ -170,7 +173,7 @@ class Connection(asyncio.Protocol):
         elif keep and method == b"POST" and not self._queue:
             answer = self._handle(body)
             if type(answer) is bytes and self._transport is not None:
-                self._transport.write(rendered(answer))
+                self._transport.write(self._rendered(answer))
             else:
                 self._enqueue(answer, keep=True, has_body=True)
         else:
@@ -180,7 +183,11 @@ class Connection(asyncio.Protocol):
 
     def _serve(self, body: bytes, method: bytes, *, keep: bool) -> None:
         if method == b"OPTIONS":
-            self._queue.append(Waiting(no_content(keep=keep), keep=keep, has_body=True))
+            ready: bytes | None = self._manners.options(keep=keep)
+        else:
+            ready = self._manners.not_allowed(method, keep=keep)
+        if ready is not None:
+            self._queue.append(Waiting(ready, keep=keep, has_body=True))
             self._deliver()
             return
         self._enqueue(self._handle(body), keep=keep, has_body=method != b"HEAD")
@@ -189,7 +196,7 @@ class Connection(asyncio.Protocol):
         if isinstance(answer, Pending):
             answer.deliver = self._deliver
         else:
-            answer = rendered(answer, keep=keep, has_body=has_body)
+            answer = self._rendered(answer, keep=keep, has_body=has_body)
         self._queue.append(Waiting(answer, keep=keep, has_body=has_body))
         self._deliver()
 
@@ -202,7 +209,7 @@ class Connection(asyncio.Protocol):
             if isinstance(answer, Pending):
                 if answer.answer is None:
                     return
-                answer = rendered(answer.answer, keep=first.keep, has_body=first.has_body)
+                answer = self._rendered(answer.answer, keep=first.keep, has_body=first.has_body)
             queue.popleft()
             transport.write(answer)
             if not first.keep:
@@ -237,7 +244,7 @@ class Connection(asyncio.Protocol):
         """Say what is wrong. What the client still sends is read and dropped for a while: a reset would take the answer from it."""
         transport = self._transport
         if transport is not None:
-            transport.write(http.refusal(status, text))
+            transport.write(self._manners.refusal(status, text))
         if transport is None or not transport.can_write_eof():
             self._finish()
             return

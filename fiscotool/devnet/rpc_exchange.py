@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 __all__ = [
     "BAD_REQUEST",
     "CONTINUE",
+    "MANNERS3",
     "SERVER_ERROR",
     "TIMED_OUT",
     "TOO_LARGE",
     "Answer",
     "Handler",
     "HttpLimits",
+    "Manners",
+    "Manners3",
     "Pending",
     "Waiting",
     "no_content",
@@ -120,3 +123,43 @@ def refusal(status: bytes, text: bytes) -> bytes:
     """The response to what is not a request this server takes; the connection ends with it."""
     body = b'{"error":{"code":-32600,"message":"%b"},"id":0,"jsonrpc":""}' % text
     return b"HTTP/1.1 %b\r\n%b%d\r\n\r\n%b" % (status, _CLOSE, len(body), body)
+
+
+class Manners(Protocol):
+    """How the HTTP of a generation's RPC looks: 3.x takes every verb, 2.x POST alone (rpc2_http)."""
+
+    def answer(self, answer: bytes, *, keep: bool = True, has_body: bool = True) -> bytes:
+        """The response with this text."""
+
+    def options(self, *, keep: bool) -> bytes:
+        """The response to OPTIONS."""
+
+    def not_allowed(self, method: bytes, *, keep: bool) -> bytes | None:
+        """The response to a verb that is not taken, None for one that is."""
+
+    def refusal(self, status: bytes, text: bytes) -> bytes:
+        """The response to what is not a request this server takes."""
+
+
+class Manners3:
+    """See Manners."""
+
+    def answer(self, answer: bytes, *, keep: bool = True, has_body: bool = True) -> bytes:
+        """200, whatever the verb."""
+        return rendered(answer, keep=keep, has_body=has_body)
+
+    def options(self, *, keep: bool) -> bytes:
+        """204."""
+        return no_content(keep=keep)
+
+    def not_allowed(self, method: bytes, *, keep: bool) -> bytes | None:
+        """Every verb is taken."""
+        del method, keep
+        return None
+
+    def refusal(self, status: bytes, text: bytes) -> bytes:
+        """An error as JSON."""
+        return refusal(status, text)
+
+
+MANNERS3: Final = Manners3()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from fiscotool.devnet.rpc_connection import Connection
-from fiscotool.devnet.rpc_exchange import Handler, HttpLimits
+from fiscotool.devnet.rpc_exchange import MANNERS3, Handler, HttpLimits, Manners
 
 __all__ = ["HttpServer", "listen", "rpc_tls_context"]
 
@@ -32,8 +32,9 @@ _HANDSHAKE_S: Final = 10.0
 class HttpServer:
     """A listening port with its connections. Made by `listen` inside a running loop."""
 
-    def __init__(self, handle: Handler, limits: HttpLimits) -> None:
+    def __init__(self, handle: Handler, limits: HttpLimits, manners: Manners = MANNERS3) -> None:
         self.handle = handle
+        self.manners = manners
         self.limits = limits
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.refused_count = 0
@@ -106,10 +107,16 @@ def _allow_files(count: int) -> None:
 
 
 async def listen(
-    handle: Handler, host: str, port: int, *, tls: ssl.SSLContext | None = None, limits: HttpLimits | None = None
+    handle: Handler,
+    host: str,
+    port: int,
+    *,
+    tls: ssl.SSLContext | None = None,
+    limits: HttpLimits | None = None,
+    manners: Manners = MANNERS3,
 ) -> HttpServer:
     """A server that answers with `handle`. Raises OSError when the port is taken."""
-    server = HttpServer(handle, limits or HttpLimits())
+    server = HttpServer(handle, limits or HttpLimits(), manners)
     await server.open(host, port, tls)
     return server
 

@@ -45,10 +45,13 @@ class RpcIdentity:
     platform: str = "Linux/fiscotool"
     commit: str = "embedded"
     build_time: str = ""
+    name: str = ""
+    agency: str = ""
+    """2.x: the common names of its certificate and of that one's issuer."""
 
 
-def identity_of(settings: Settings, *, node_id: bytes, p2p_id: str) -> RpcIdentity:
-    """The identity that follows from a node's configuration."""
+def identity_of(settings: Settings, *, node_id: bytes, p2p_id: str, names: tuple[str, str] = ("", "")) -> RpcIdentity:
+    """The identity that follows from a node's configuration. `names` are those of its certificate (der.names_of)."""
     genesis = settings.genesis
     host = "127.0.0.1" if settings.p2p.host in {"0.0.0.0", "::"} else settings.p2p.host  # noqa: S104 - compared with, not bound
     return RpcIdentity(
@@ -66,6 +69,8 @@ def identity_of(settings: Settings, *, node_id: bytes, p2p_id: str) -> RpcIdenti
         is_auth_check=genesis.is_auth_check,
         is_serial_execute=genesis.is_serial_execute,
         returns_input=settings.rpc_return_input,
+        name=names[0],
+        agency=names[1],
     )
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
-from fiscotool.devnet.contracts import NodeFacade
+from fiscotool.devnet.contracts import NodeFacade, NodeFacade2
+from fiscotool.devnet.rpc2 import Rpc2
+from fiscotool.devnet.rpc2_http import MANNERS2
 from fiscotool.devnet.rpc_eth import Web3Rpc
 from fiscotool.devnet.rpc_exchange import HttpLimits
 from fiscotool.devnet.rpc_http import HttpServer, listen, rpc_tls_context
 from fiscotool.devnet.rpc_identity import RpcIdentity, identity_of
 from fiscotool.devnet.rpc_native import NativeRpc
 
-__all__ = ["RpcIdentity", "RpcServers", "identity_of", "rpc_tls_context", "start_rpc"]
+__all__ = ["RpcIdentity", "RpcServers", "identity_of", "rpc_tls_context", "start_rpc", "start_rpc2"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,8 @@ async def start_rpc(
         await native.close()
         raise
     return RpcServers(native, web3)
+
+
+async def start_rpc2(facade: NodeFacade2, identity: RpcIdentity, *, host: str, port: int, limits: HttpLimits | None = None) -> RpcServers:
+    """Open the JSON-RPC port of a 2.x node. Raises OSError when it is taken."""
+    return RpcServers(await listen(Rpc2(facade, identity).handle, host, port, limits=limits, manners=MANNERS2), None)

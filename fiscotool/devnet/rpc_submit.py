@@ -14,10 +14,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from fiscotool.devnet import rpc_errors
-from fiscotool.devnet.contracts import AdmissionError
+from fiscotool.devnet.contracts import AdmissionError, NodeFacade
 from fiscotool.devnet.rpc_errors import FAULTS, RpcFault, fault_of, status_name
 from fiscotool.devnet.rpc_promise import Promise
 from fiscotool.devnet.rpc_view import ChainView, ShownTx
@@ -50,8 +50,16 @@ def _refused(problem: AdmissionError) -> RpcFault:
     return RpcFault(problem.status, status_name(problem.status, problem.message))
 
 
+class HasFacade(Protocol):
+    """Whoever knows the node (`rpc_view.ChainView`, `rpc2_chain.Chain2`)."""
+
+    @property
+    def facade(self) -> NodeFacade:
+        """The node."""
+
+
 def await_submission(
-    view: ChainView,
+    view: HasFacade,
     raw: bytes,
     *,
     wait: bool,

@@ -31,3 +31,19 @@ def merkle_root2(hashes: Sequence[bytes]) -> bytes:
         level = [keccak_256(b"".join(level[start : start + _WIDTH])).digest() for start in range(0, len(level), _WIDTH)]
     root: bytes = keccak_256(level[0]).digest()
     return root
+
+
+def merkle_steps2(hashes: Sequence[bytes], position: int) -> list[tuple[list[bytes], list[bytes]]]:
+    """The proof that the hash at `position` is under the root: for each level what stands left and right of it, leaf level first.
+
+    Whoever checks it hashes left ‖ own ‖ right, beginning with the RLP of the position ‖ the hash. The last level has no neighbours:
+    there the one hash that is left is hashed once more (recorded: a block of one transaction has just that level).
+    """
+    level = [encode(integer_item(place)) + leaf for place, leaf in enumerate(hashes)]
+    steps: list[tuple[list[bytes], list[bytes]]] = []
+    while len(level) > 1:
+        start = position - position % _WIDTH
+        steps.append((level[start:position], level[position + 1 : start + _WIDTH]))
+        level = [keccak_256(b"".join(level[at : at + _WIDTH])).digest() for at in range(0, len(level), _WIDTH)]
+        position //= _WIDTH
+    return [*steps, ([], [])]

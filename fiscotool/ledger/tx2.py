@@ -228,8 +228,8 @@ def transaction2_from_rpc(obj: dict[str, Any]) -> Transaction2:
     return tx
 
 
-def transaction2_to_rpc(tx: Transaction2) -> dict[str, Any]:
-    """The object of getTransactionByHash, without the three members about its block."""
+def transaction2_to_rpc(tx: Transaction2, *, sender: bytes | None = None, tx_hash: bytes | None = None) -> dict[str, Any]:
+    """The object of getTransactionByHash, without the three members about its block. Who knows sender and hash may say so."""
     ids = (
         {}
         if tx.chain_id is None
@@ -237,10 +237,10 @@ def transaction2_to_rpc(tx: Transaction2) -> dict[str, Any]:
     )
     return {
         "blockLimit": hex(tx.block_limit),
-        "from": f"0x{sender_of2(tx).hex()}",
+        "from": f"0x{(sender or sender_of2(tx)).hex()}",
         "gas": hex(tx.gas_limit),
         "gasPrice": hex(tx.gas_price),
-        "hash": f"0x{transaction_hash2(tx).hex()}",
+        "hash": f"0x{(tx_hash or transaction_hash2(tx)).hex()}",
         "input": f"0x{tx.input.hex()}",
         "nonce": hex(tx.nonce),
         "signature": {
