@@ -64,6 +64,7 @@ def judgement_data(observations: Observations, judgement: Judgement) -> dict[str
         "byzantine": {node.name: node.byzantine for node in observations.run.nodes if node.byzantine},
         "findings": judgement.findings,
         "recoveries": judgement.recoveries,
+        "deviations": judgement.deviations,
     }
 
 
@@ -100,7 +101,8 @@ def judgement_text(observations: Observations, judgement: Judgement, *, lang: st
     lines.append(table(("", "id", "不变量" if chinese else "invariant", "n", "结论" if chinese else "what was found"), rows))
     if any(finding.verdict.value == "inconclusive" for finding in judgement.findings):
         lines.append("? 本次运行中没有可据以判定的事件" if chinese else "? nothing happened in this run that could decide it")
-    return "\n".join([*lines, *_violation_lines(judgement, chinese=chinese), *_recovery_lines(judgement, chinese=chinese)])
+    tails = (_violation_lines, _deviation_lines, _recovery_lines)
+    return "\n".join([*lines, *(line for tail in tails for line in tail(judgement, chinese=chinese))])
 
 
 def brief_text(observations: Observations, judgement: Judgement) -> str:
@@ -127,6 +129,14 @@ def _violation_lines(judgement: Judgement, *, chinese: bool) -> list[str]:
             lines += ["", f"✘ {finding.invariant.id}"]
             lines += [f"    {(item.text_zh if chinese else '') or item.text}" for item in finding.evidence[:5]]
     return lines
+
+
+def _deviation_lines(judgement: Judgement, *, chinese: bool) -> list[str]:
+    """Where FISCO differs from the paper, as often as this run shows it."""
+    differing = [each for each in judgement.deviations if each.count]
+    head = "与教科书 PBFT 的差异（FISCO 如此，不算违反）" if chinese else "not text-book PBFT, and right for FISCO BCOS:"
+    rows = [f"    {each.count}/{each.checked_count}  {each.text_zh if chinese else each.text}" for each in differing]
+    return ["", head, *rows] if rows else []
 
 
 def _recovery_lines(judgement: Judgement, *, chinese: bool) -> list[str]:

@@ -93,6 +93,18 @@ class Recovery:
 
 
 @dataclass(frozen=True, slots=True)
+class Deviation:
+    """A rule of text-book PBFT beside what the run did: FISCO differs `count` times of `checked_count`. Never a violation."""
+
+    id: str
+    text: str
+    text_zh: str
+    source: str
+    checked_count: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """All findings of a run.
 
@@ -101,6 +113,7 @@ class Judgement:
 
     findings: tuple[Finding, ...]
     recoveries: tuple[Recovery, ...] = ()
+    deviations: tuple[Deviation, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

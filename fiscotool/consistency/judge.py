@@ -22,15 +22,21 @@ from fiscotool.consistency import (
     claims,
     headers,
     linkage,
+    membership,
     monotone,
+    needless,
     presence,
     processes,
     progress,
+    receipts,
     recovery,
     schedule,
     schedule2,
     status,
+    textbook,
+    timer_state,
     transactions,
+    view_sequence,
 )
 from fiscotool.consistency.examination import Words, evidence
 from fiscotool.consistency.facts import Facts, faulty_weight_max
@@ -53,19 +59,26 @@ RULES: Final[tuple[tuple[Invariant, Rule], ...]] = (
     (claims.HEIGHT_BACKED, claims.check_height_backed),
     (transactions.TX_DURABLE, transactions.check_tx_durable),
     (transactions.TX_ONCE, transactions.check_tx_once),
+    (receipts.READ_OWN_RECEIPT, receipts.check_read_own_receipt),
     (presence.NO_QUORUM_NO_BLOCK, presence.check_no_quorum_no_block),
     (presence.SIGNERS_ALIVE, presence.check_signers_alive),
     (presence.PROPOSER_ALIVE, presence.check_proposer_alive),
     (progress.PROGRESS, progress.check_progress),
     (progress.NO_STALL, progress.check_no_stall),
+    (receipts.TX_INCLUSION, receipts.check_tx_inclusion),
+    (needless.NEEDLESS_VIEW_CHANGE, needless.check_needless_view_change),
     (recovery.CATCH_UP, recovery.check_catch_up),
     (recovery.REJOIN, recovery.check_view_convergence),
     (processes.PROCESS_ALIVE, processes.check_process_alive),
     (schedule.LEADER_SCHEDULE, schedule.check_leader_schedule),
+    (view_sequence.VIEW_SEQUENCE, view_sequence.check_view_sequence),
     (schedule.EMPTY_VIEW_CHANGE, schedule.check_empty_view_change),
     (status.ANNOUNCED_LEADER, status.check_announced_leader),
     (status.QUORUM_ARITHMETIC, status.check_quorum_arithmetic),
     (status.TIMER_BACKOFF, status.check_timer_backoff),
+    (timer_state.TIMER_RESET, timer_state.check_timer_reset),
+    (membership.MEMBERSHIP_TOLD, membership.check_membership_told),
+    (membership.SYNC_TRUTH, membership.check_sync_truth),
     (monotone.CONSENSUS_HEIGHT, monotone.check_consensus_height),
     (headers.SEALER_LIST, headers.check_sealer_list),
     (headers.TIMESTAMPS, headers.check_timestamps),
@@ -83,7 +96,7 @@ def judge(observations: Observations) -> Judgement:
     findings = tuple(decide(invariant, _rule_for(invariant, rule, facts), facts) for invariant, rule in RULES)
     if liars:
         findings = _with_notes(observations, findings, liars)
-    return Judgement(findings, recoveries(facts))
+    return Judgement(findings, recoveries(facts), textbook.deviations(facts))
 
 
 def _rule_for(invariant: Invariant, rule: Rule, facts: Facts) -> Rule:

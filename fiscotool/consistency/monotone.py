@@ -14,7 +14,7 @@ Sources: spec 3.x 1.17 (8, 9); docs/invariants.md on sampling.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fiscotool.consistency.downtime import WIPE_KINDS
@@ -49,24 +49,31 @@ CONSENSUS_HEIGHT: Final = Invariant(
     InvariantClass.CONFORMANCE,
     "Consensus does not run ahead of the ledger",
     "共识高度不超过账本高度",
-    "The block number in a node's consensus status is never above the ledger height the same node shows later.",
-    "节点共识状态中的区块高度，从不大于同一节点之后给出的账本高度。",
+    "The block number in a node's consensus status is never above the ledger height the same node shows later, and never below the one it "
+    "showed 30 s before.",
+    "节点共识状态中的区块高度，从不大于同一节点之后给出的账本高度，也从不小于它 30 秒之前给出的账本高度。",
     "bcos-pbft PBFTConfig committedProposal; spec 3.x 1.8 (14)",
 )
 
 
+FOLLOWS_WITHIN_S: Final = 30.0
+"""How long consensus may take to learn of a block in its own ledger: one poll more than the slowest round of block sync."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class Reading:
+    """One value a node told: it was true at some instant between `sent_s` and `got_s`."""
+
     sent_s: float
     got_s: float
     value: int
     line: int
 
 
-def _falls(earlier: Iterable[_Reading], later: Iterable[_Reading]) -> Iterator[tuple[_Reading | None, _Reading]]:
+def falls(earlier: Iterable[Reading], later: Iterable[Reading]) -> Iterator[tuple[Reading | None, Reading]]:
     """For each later reading that has earlier ones before it: the greatest of those if it is above, else None."""
     ended = sorted(earlier, key=lambda reading: reading.got_s)
-    best: _Reading | None = None
+    best: Reading | None = None
     at = 0
     for reading in sorted(later, key=lambda reading: reading.sent_s):
         while at < len(ended) and ended[at].got_s < reading.sent_s:
@@ -81,17 +88,17 @@ def check_height_monotone(facts: Facts) -> Finding:
     """Heights by node, cut where its data was wiped."""
     exam = Examination(HEIGHT_MONOTONE)
     for node, samples in facts.samples_of.items():
-        wipes = _wipes(facts, node)
+        wipes = wipes_of(facts, node)
         for epoch in range(len(wipes) + 1):
             readings = [
-                _Reading(s.sent_s, s.got_s, s.height, s.line) for s in samples if s.height is not None and _epoch(wipes, s.sent_s) == epoch
+                Reading(s.sent_s, s.got_s, s.height, s.line) for s in samples if s.height is not None and epoch_of(wipes, s.sent_s) == epoch
             ]
             told = [
-                _Reading(b.seen_s, b.seen_s, b.number, b.line)
+                Reading(b.seen_s, b.seen_s, b.number, b.line)
                 for b in facts.observations.blocks
-                if b.node == node and _epoch(wipes, b.seen_s) == epoch
+                if b.node == node and epoch_of(wipes, b.seen_s) == epoch
             ]
-            _judge(exam, node, "height", "高度", _falls([*readings, *told], readings))
+            judge_falls(exam, node, "height", "高度", falls([*readings, *told], readings))
     return exam.finding(
         Words(
             f"{exam.checked_count} later answers, none lower than an earlier one.", f"{exam.checked_count} 次后续回答，没有一次低于之前。"
@@ -107,14 +114,14 @@ def check_view_monotone(facts: Facts) -> Finding:
     for node, lives in facts.lives.items():
         for life in lives:
             for samples in rests_of(life.samples) if is_second(facts) else (life.samples,):
-                readings = [_Reading(s.sent_s, s.got_s, s.view, s.line) for s in samples if s.view is not None]
+                readings = [Reading(s.sent_s, s.got_s, s.view, s.line) for s in samples if s.view is not None]
                 if life.incarnation is None:
                     # What never fell has fallen within no life, wherever one ended; a fall may have been the end of one.
-                    for fall, _ in _falls(readings, readings):
+                    for fall, _ in falls(readings, readings):
                         unknown += fall is not None
                         exam.checked_count += fall is None
                     continue
-                _judge(exam, node, "view", "视图", _falls(readings, readings))
+                judge_falls(exam, node, "view", "视图", falls(readings, readings))
     if unknown:
         exam.cannot_tell(
             Words(
@@ -132,12 +139,14 @@ def check_consensus_height(facts: Facts) -> Finding:
     """The consensus status against later ledger heights."""
     exam = Examination(CONSENSUS_HEIGHT)
     for node, samples in facts.samples_of.items():
-        wipes = _wipes(facts, node)
+        wipes = wipes_of(facts, node)
         for epoch in range(len(wipes) + 1):
-            told = [s for s in samples if _epoch(wipes, s.sent_s) == epoch]
-            status = [_Reading(s.sent_s, s.got_s, s.consensus_height, s.line) for s in told if s.consensus_height is not None]
-            ledger = [_Reading(s.sent_s, s.got_s, s.height, s.line) for s in told if s.height is not None]
-            _judge(exam, node, "height after its consensus status", "（相对共识状态的）账本高度", _falls(status, ledger))
+            told = [s for s in samples if epoch_of(wipes, s.sent_s) == epoch]
+            status = [Reading(s.sent_s, s.got_s, s.consensus_height, s.line) for s in told if s.consensus_height is not None]
+            ledger = [Reading(s.sent_s, s.got_s, s.height, s.line) for s in told if s.height is not None]
+            judge_falls(exam, node, "height after its consensus status", "（相对共识状态的）账本高度", falls(status, ledger))
+            settled = [replace(reading, got_s=reading.got_s + FOLLOWS_WITHIN_S) for reading in ledger]
+            judge_falls(exam, node, "consensus height long after its ledger", "（相对先前账本的）共识高度", falls(settled, status))
     return exam.finding(
         Words(
             f"{exam.checked_count} ledger heights, none below an earlier consensus status.",
@@ -147,9 +156,10 @@ def check_consensus_height(facts: Facts) -> Finding:
     )
 
 
-def _judge(exam: Examination, node: str, what: str, what_zh: str, falls: Iterator[tuple[_Reading | None, _Reading]]) -> None:
+def judge_falls(exam: Examination, node: str, what: str, what_zh: str, found: Iterator[tuple[Reading | None, Reading]]) -> None:
+    """Count every later reading; one breach for each stretch of readings below an earlier one."""
     is_falling = False
-    for best, reading in falls:
+    for best, reading in found:
         exam.checked_count += 1
         if best is None:
             is_falling = False
@@ -171,9 +181,11 @@ def _judge(exam: Examination, node: str, what: str, what_zh: str, falls: Iterato
             )
 
 
-def _wipes(facts: Facts, node: str) -> tuple[float, ...]:
+def wipes_of(facts: Facts, node: str) -> tuple[float, ...]:
+    """When this node's data directory was removed, in order."""
     return tuple(sorted(f.injected_s for f in facts.observations.faults if f.node == node and f.kind.lower() in WIPE_KINDS))
 
 
-def _epoch(wipes: tuple[float, ...], time_s: float) -> int:
+def epoch_of(wipes: tuple[float, ...], time_s: float) -> int:
+    """How many removals lie before `time_s`: heights are compared within one epoch only."""
     return sum(1 for wiped_s in wipes if wiped_s <= time_s)

@@ -63,7 +63,8 @@ def feasible_residues(bounds: list[tuple[ViewBounds, int]], quorum: int, node_co
     return frozenset(found)
 
 
-def _bounds(facts: Facts, block: BlockSeen) -> list[tuple[ViewBounds, int]]:
+def view_bounds(facts: Facts, block: BlockSeen) -> list[tuple[ViewBounds, int]]:
+    """For each sealer of a block: the views it can have been in between sealing and first appearance, and its weight."""
     from_s, to_s = facts.sealed_after_s(block.number), facts.first_shown_s(block.number)
     unbounded = ViewBounds(0, VIEW_UNBOUNDED)
     ids, weights = facts.sealers_at(block.number)
@@ -83,7 +84,7 @@ def check_leader_schedule(facts: Facts) -> Finding:
         if number == 0 or facts.is_empty(block) or not block.sealer_list or facts.first_shown_s(number) == FOREVER:
             continue
         count = len(ids)
-        bounds = _bounds(facts, block)
+        bounds = view_bounds(facts, block)
         residues = feasible_residues(bounds, quorum_weight(sum(weights)), count)
         if len(residues) == count:
             open_count += 1
@@ -141,7 +142,7 @@ def check_empty_view_change(facts: Facts) -> Finding:
     for number, block in facts.chain.items():
         if number == 0 or not facts.is_empty(block) or facts.sealed_after_s(number) == -FOREVER or facts.first_shown_s(number) == FOREVER:
             continue
-        bounds = _bounds(facts, block)
+        bounds = view_bounds(facts, block)
         total = sum(weight for _, weight in bounds)
         may_have_changed = sum(weight for each, weight in bounds if each.low < each.high)
         exam.checked_count += 1

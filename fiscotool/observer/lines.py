@@ -27,6 +27,7 @@ _COUNTS: Final = (
     "faulty_weight_max",
     "pending_count",
     "to_view",
+    "known_height",
 )
 _FLAGS: Final = ("timeout", "is_syncing")
 _OUTCOMES: Final = frozenset({"committed", "refused", "unknown"})

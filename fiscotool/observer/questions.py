@@ -83,7 +83,10 @@ def read_consensus(result: Any) -> Values:
 def read_sync(result: Any) -> Values:
     """The values in a getSyncStatus."""
     status = _status(result)
-    return {"is_syncing": status["isSyncing"]} if type(status.get("isSyncing")) is bool else {}
+    values: Values = {"is_syncing": status["isSyncing"]} if type(status.get("isSyncing")) is bool else {}
+    if type(status.get("knownHighestNumber")) is int and status["knownHighestNumber"] >= 0:
+        values["known_height"] = status["knownHighestNumber"]
+    return values
 
 
 QUESTIONS: Final = (
@@ -127,7 +130,7 @@ def read_consensus2(result: Any) -> Values:
 def read_sync2(result: Any) -> Values:
     """The values in a getSyncStatus of 2.x."""
     told = sync_status2(result)
-    return {"is_syncing": told.is_syncing, "pending_count": told.pending_count}
+    return {"is_syncing": told.is_syncing, "pending_count": told.pending_count, "known_height": told.known_highest}
 
 
 QUESTIONS2: Final = (

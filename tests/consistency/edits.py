@@ -69,7 +69,7 @@ def stalled(seen: Observations, from_s: float, to_s: float) -> Observations:
     def held(sample: Sample) -> Sample:
         if sample.height is None or sample.got_s >= to_s or sample.height <= cap:
             return sample
-        return replace(sample, height=cap, consensus_height=cap, block_hash=None, leader_index=None)
+        return replace(sample, height=cap, consensus_height=cap, block_hash=None, leader_index=None, known_height=cap)
 
     return replace(
         seen,
@@ -77,3 +77,14 @@ def stalled(seen: Observations, from_s: float, to_s: float) -> Observations:
         blocks=tuple(replace(b, seen_s=max(b.seen_s, to_s + 0.5)) if b.number > cap and b.seen_s < to_s + 0.5 else b for b in seen.blocks),
         txs=tuple(replace(tx, got_s=to_s + 0.5) if (tx.block_number or 0) > cap and tx.got_s < to_s else tx for tx in seen.txs),
     )
+
+
+def turned(seen: Observations, at_s: float, *, blind_s: float = 0.0) -> Observations:
+    """From `at_s` on every node is in the next view, and so are the proposers; within `blind_s` of that no view was sampled."""
+    number = made_at(seen, at_s)
+    for node in [each.name for each in seen.run.nodes]:
+        seen = samples(seen, node, at_s, view=lambda view: view + 1, leader_index=lambda leader: (leader + 1) % 4)
+        if blind_s:
+            seen = samples(seen, node, at_s - blind_s, at_s + blind_s, view=None)
+    turned_blocks = tuple(replace(b, sealer=(b.sealer + 1) % 4) if b.number >= number else b for b in seen.blocks)
+    return replace(seen, blocks=turned_blocks)

@@ -18,7 +18,7 @@ from tests.consistency.edits import Edit
 from tests.consistency.synthetic import IDS, ORDER, Fault
 
 FORK = "ab" * 32
-CLEAN: Final = ("kill", "kill-for-good", "two", "quiet", "idle", "long", "pause", "filler")
+CLEAN: Final = ("kill", "kill-for-good", "two", "quiet", "idle", "long", "pause", "filler", "turn")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,7 @@ def base(name: str) -> Observations:
         "long": lambda: synthetic.run(length_s=150.0),
         "pause": lambda: synthetic.run(faults=synthetic.PAUSE),
         "filler": lambda: _with_filler(synthetic.run()),
+        "turn": lambda: edits.turned(synthetic.run(faults=()), 30.0, blind_s=10.0),
     }
     return makers[name]()
 
@@ -98,6 +99,7 @@ def signed_by_the_dead(seen: Observations) -> Observations:
 def never_caught_up(seen: Observations) -> Observations:
     cap = max(s.height or 0 for s in seen.samples if s.node == "node1" and s.got_s < 15.0)
     seen = edits.samples(seen, "node1", 30.0, height=cap, consensus_height=cap, block_hash=None, leader_index=None)
+    seen = edits.without_txs(seen, lambda tx: tx.node == "node1" and tx.got_s > 30.0)
     return replace(seen, blocks=tuple(b for b in seen.blocks if b.node != "node1" or b.number <= cap))
 
 
@@ -118,7 +120,7 @@ def silent_for_ever(seen: Observations) -> Observations:
 def climbing_too_fast(seen: Observations) -> Observations:
     """Time-outs without back-off while the quorum is lost: one every three seconds."""
     for cycle in range(1, 6):
-        seen = edits.samples(seen, "node0", 18.2 + 3 * (cycle - 1), 18.2 + 3 * cycle, change_cycle=cycle)
+        seen = edits.samples(seen, "node0", 18.2 + 3 * (cycle - 1), 18.2 + 3 * cycle, change_cycle=cycle, timeout=True)
     return seen
 
 
@@ -135,6 +137,22 @@ def list_change_without_transaction(seen: Observations) -> Observations:
 def unsorted_list(seen: Observations) -> Observations:
     ids = tuple(IDS[each] for each in ORDER)
     return edits.blocks(seen, 20, sealer_list=(ids[1], ids[0], *ids[2:]))
+
+
+def answered_too_early(seen: Observations) -> Observations:
+    """A receipt in block 40 that its node gave before it had the block."""
+    told = next(tx for tx in seen.txs if tx.block_number == 40)
+    early = replace(told, got_s=told.sent_s + 0.001)
+    return replace(seen, txs=tuple(early if tx is told else tx for tx in seen.txs))
+
+
+def never_sealed(seen: Observations) -> Observations:
+    """A transaction that its node took, never answered and never put into a block."""
+    held = set(edits.telling(seen, 20).tx_hashes)
+    told = next(tx for tx in seen.txs if tx.tx_hash in held)
+    lost = replace(told, outcome="unknown", got_s=told.sent_s + 30.0, block_number=None, status=None)
+    seen = replace(seen, txs=tuple(lost if tx is told else tx for tx in seen.txs))
+    return edits.blocks(seen, 20, tx_hashes=lambda old: tuple(each for each in old if each != told.tx_hash))
 
 
 def at_height(offset: int) -> Edit:
@@ -203,10 +221,10 @@ BUGS: Final[list[Bug]] = [
     Bug(
         "quiet",
         lambda seen: edits.one_sample(edits.samples(seen, "node0", consensus_height=None), "node0", 40.0, height=lambda h: h - 2),
-        {"height-monotone"},
+        {"height-monotone", "read-own-receipt"},
         what="a height two lower than before",
     ),
-    Bug("kill", restarted_lower, {"height-monotone"}, what="a height lower after kill -9 than before"),
+    Bug("kill", restarted_lower, {"height-monotone", "read-own-receipt"}, what="a height lower after kill -9 than before"),
     Bug(
         "kill",
         lambda seen: edits.one_sample(seen, "node0", 50.0, view=lambda view: view - 1),
@@ -218,6 +236,12 @@ BUGS: Final[list[Bug]] = [
         lambda seen: edits.one_sample(seen, "node0", 20.0, consensus_height=1, block_hash=None),
         {"consensus-height"},
         what="a consensus status ahead of the ledger",
+    ),
+    Bug(
+        "quiet",
+        lambda seen: edits.samples(seen, "node0", 45.0, 46.0, consensus_height=3, block_hash=None),
+        {"consensus-height"},
+        what="a consensus status half a minute behind its ledger",
     ),
     Bug("quiet", at_height(50), {"height-backed"}, what="a node that claims fifty blocks more than there are"),
     Bug("quiet", at_height(2), {"height-backed"}, what="a node that claims two blocks more than there are"),
@@ -289,5 +313,40 @@ BUGS: Final[list[Bug]] = [
         lambda seen: edits.blocks(replace(seen, run=replace(seen.run, started_epoch_s=None)), 80, timestamp_ms=lambda ms: ms - 30_000),
         {"timestamps"},
         what="older than a block a pipeline below it",
+    ),
+    # What samples and headers say together.
+    Bug("quiet", answered_too_early, {"read-own-receipt"}, what="a receipt in a block the node does not have yet"),
+    Bug("quiet", never_sealed, {"tx-inclusion"}, what="a transaction that is taken and never sealed (F13)"),
+    Bug(
+        "turn",
+        lambda seen: edits.blocks(seen, edits.made_at(seen, 24.0), sealer=lambda old: (old + 1) % 4),
+        {"view-sequence"},
+        what="a proposer of the next view before the last block of this one",
+    ),
+    Bug("quiet", lambda seen: edits.turned(seen, 30.0), {"needless-view-change"}, what="a view change nobody had a cause for (F1)"),
+    Bug(
+        "two",
+        lambda seen: edits.samples(seen, "node0", 45.0, 46.0, change_cycle=1),
+        {"timer-reset"},
+        what="a time-out counter that a commit does not reset (M28)",
+    ),
+    Bug(
+        "quiet",
+        lambda seen: edits.samples(seen, "node0", node_index=lambda old: (old + 1) % 4),
+        {"membership-told"},
+        what="an index that is not the rank of the id",
+    ),
+    Bug(
+        "quiet",
+        lambda seen: edits.samples(seen, "node0", node_count=5, quorum_weight=4),
+        {"membership-told"},
+        what="a list that counts a sealer more than the blocks (F9)",
+    ),
+    Bug("quiet", lambda seen: edits.one_sample(seen, "node0", 30.0, known_height=500), {"sync-truth"}, what="a height nobody ever had"),
+    Bug(
+        "quiet",
+        lambda seen: edits.one_sample(seen, "node0", 30.0, known_height=90),
+        {"sync-truth"},
+        what="a height whose transactions were sent later",
     ),
 ]

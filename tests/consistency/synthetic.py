@@ -247,6 +247,7 @@ class Recorder:
             quorum_weight=QUORUM,
             faulty_weight_max=1,
             is_syncing=False,
+            known_height=max(steps.at(moment_s) for steps in chain.heights),
         )
 
     def _blocks(self) -> list[BlockSeen]:
