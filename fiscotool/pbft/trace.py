@@ -3,8 +3,8 @@
 Rule 1. A record says one act of one replica in one life of its process; records of a life are in the order of its `sequence`.
 Rule 2. What was not told is None (or an empty digest), never a guess. Digests are lower-case hex, abridged (8 digits) or full:
         `same_digest` compares what both have.
-Rule 3. `height`, `view` and `digest` are those of the thing acted on (a proposal, a message); `own_view`, `to_view` and `head` are the
-        replica's own state after the act, where the report tells it.
+Rule 3. `height`, `view` and `digest` are those of the thing acted on (a proposal, a message); `own_view`, `to_view`, `head` and
+        `change_cycle` are the replica's own state after the act, where the report tells it.
 
 Sources: Castro & Liskov, OSDI'99, sections 4.2 to 4.4; FISCO spec 3.x 5.2 and 2.x 5.2 for what nodes tell.
 """
@@ -76,6 +76,7 @@ class TraceRecord:
     to_view: int | None = None
     head: int | None = None
     error_s: float = 0.0
+    change_cycle: int | None = None
 
 
 def same_digest(one: str, other: str) -> bool | None:

@@ -113,9 +113,13 @@ class TraceMaker:
             to_view=state.to_view if state else None,
             head=state.head if state else None,
             error_s=self._error_s,
+            change_cycle=state.change_cycle if state else None,
         )
         if act in _REASONS and (act in {Act.ACCEPT_PROPOSAL, Act.PREPARED} or event.sender == event.own):
             self._reasons[_REASONS[act]] = record
+        if act is Act.SEND_RECOVER and state is not None:
+            # A 3.x node shows the view change it answers; its answer says its own view and head.
+            record = replace(record, view=state.view, height=state.head)
         reason = self._reasons.get(act)
         if reason is not None and reason.height == record.height and record.view is None:
             view = reason.view if reason.own_view is None else reason.own_view

@@ -91,7 +91,7 @@ _PBFT: Final[dict[str, Rule]] = {
     "generatePrePrepareMsg error: found conflict precommit proposals": _message(Kind.CONFLICT),
     "reachNewView": _state(Kind.VIEW_ENTERED),
     "sendRecoverResponse to the node try to trigger viewchange": _keys(Kind.RECOVER_SENT, "reqIndex", "reqHash", view="reqV"),
-    "addRecoverReqCache": _keys(Kind.RECOVER_COUNTED, "reqIndex", "reqHash", view="reqV", weight="weight"),
+    "addRecoverReqCache": Rule(Kind.RECOVER_COUNTED, Shape.KEYS, "reqIndex", "reqV", "reqHash", "fromIdx", "weight"),
     "checkAndTryToRecoverView: reachNewView": _keys(Kind.RECOVERED, "committedIndex", "committedHash", view="recoveredView"),
     "loadAndVerifyProposal success": _keys(Kind.PROPOSAL_PULLED, "propIndex", "propHash"),
     "request checkPoint proposal": _keys(Kind.CATCH_UP, "checkPointIndex", "checkPointHash"),

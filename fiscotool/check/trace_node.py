@@ -1,0 +1,166 @@
+"""One replica's automaton: what is known of its state, and how a record is held against it.
+
+Rule 1. A variable is None as long as nothing tells it: a life whose beginning was not told knows nothing at first (Rule 2 of pbft.trace).
+Rule 2. What a record shows is taken over even when a guard is not met, so that one fault is told once.
+Rule 3. A step that must have happened and was not told may be assumed while the life's budget lasts (`excuse`); nothing excuses a record
+        that contradicts what was told.
+
+Sources: spec 3.x 1.7, 1.17; docs/trace-checking.md.
+"""
+
+from __future__ import annotations
+
+from fiscotool.check.trace_book import Book
+from fiscotool.check.trace_context import Members, Mode
+from fiscotool.check.trace_guards import GUARDS
+from fiscotool.pbft.trace import Act, TraceRecord
+
+__all__ = ["Node", "Slot", "Votes"]
+
+Votes = dict[str, dict[int, int]]
+"""Votes at one height: digest -> sender -> view of the vote counted last."""
+
+
+class Slot:
+    """One height above the ledger. Digests of proposals are empty, and `executed` of results, as long as there are none."""
+
+    __slots__ = (
+        "accepted",
+        "agreed",
+        "checkpoints",
+        "commits",
+        "committed_in",
+        "executed",
+        "is_known",
+        "is_stable",
+        "lock",
+        "lock_view",
+        "prepares",
+        "proposed",
+        "result",
+        "sent",
+        "view",
+    )
+
+    def __init__(self, *, is_known: bool) -> None:
+        self.accepted = ""
+        self.view = -1
+        self.lock = ""
+        self.lock_view = -1
+        self.agreed = ""
+        self.executed = ""
+        self.is_stable = False
+        self.is_known = is_known
+        self.committed_in = -1
+        self.result = ""
+        self.prepares: Votes = {}
+        self.commits: Votes = {}
+        self.checkpoints: dict[str, dict[int, int]] = {}
+        self.sent: dict[tuple[int, int], str] = {}
+        """(0 for Prepare, 1 for Commit; view) -> digest."""
+        self.proposed: dict[int, str] = {}
+
+
+class Node:
+    """What is known of one replica. `life` is the life being read; `durable_*` is what must outlive it."""
+
+    def __init__(self, replica: str, book: Book) -> None:
+        self.replica = replica
+        self.book = book
+        self.context = book.context
+        self.guards = book.guard_counts
+        self.is_faulty = replica in book.context.faulty
+        self.index: int | None = None
+        self.life = -1
+        self.durable_votes: dict[tuple[int, int, int], str] = {}
+        self.durable_locks: dict[int, tuple[int, str]] = {}
+        self.ledger_height = -1
+        self.ledger_hash = ""
+        self.position = -1
+        self.reset(is_known=False)
+
+    def reset(self, *, is_known: bool) -> None:
+        """A life begins. `is_known`: it is told from its first step."""
+        start = 0 if is_known else None
+        self.is_known = is_known
+        self.view: int | None = start
+        self.to_view: int | None = start
+        self.in_timeout: bool | None = True if is_known else None
+        self.cycle: int | None = start
+        self.head: int | None = None
+        self.slots: dict[int, Slot] = {}
+        self.unknown_up_to = -1 if is_known else 1 << 62
+        self.view_changes: dict[int, dict[int, int]] = {}
+        self.recoveries: dict[int, dict[int, int]] = {}
+        self.views_known_from = 0 if is_known else 1 << 62
+        self.new_view = -1
+        self.new_view_sender = -1
+        self.entered = -1
+        self.sent_new_view = -1
+        self.cause = "start" if is_known else "unknown"
+        self.target = 0
+        self.asked: tuple[int, int | None, TraceRecord, int] | None = None
+        """A view change sent without a reason told: its view, the view asked for before, its record and place."""
+        self.written = -1
+        self.next_executed: int | None = None
+        self.debt: tuple[int, TraceRecord, int] | None = None
+        self.budget = self.context.missing_max
+        self.has_recovered = False
+        self.synced = ""
+
+    def members(self, height: int) -> Members:
+        """Who votes on `height`."""
+        every = self.context.members
+        return every[0] if len(every) == 1 else self.context.members_at(height)
+
+    def slot(self, height: int) -> Slot:
+        """The slot of `height`, made when there is none."""
+        slot = self.slots.get(height)
+        if slot is None:
+            slot = self.slots[height] = Slot(is_known=height > self.unknown_up_to)
+        return slot
+
+    def excuse(self) -> bool:
+        """Assume a step that was not told, while the budget lasts."""
+        if self.budget <= 0:
+            return False
+        self.budget -= 1
+        self.book.silent_count += 1
+        return True
+
+    def fail(self, guard: str, record: TraceRecord, text: str, need: int | None = None, have: int | None = None) -> None:
+        """A guard is not met. In the mode it does not bind in, it is a deviation."""
+        found = GUARDS[guard]
+        if found.lenient and self.excuse():
+            return
+        mode = "textbook" if self.context.mode is Mode.TEXTBOOK else "fisco"
+        self.book.fail(guard, record, self.position, text, need, have, binds=found.binds in ("both", mode), enabled=self.enabled(record))
+
+    def enabled(self, record: TraceRecord) -> tuple[Act, ...]:
+        """What the model could do next about the height of `record`: the acts, its messages received apart."""
+        acts: list[Act] = []
+        height = record.height
+        slot = self.slots.get(height) if height is not None else None
+        if self.in_timeout:
+            acts += [Act.RECEIVE_VIEW_CHANGE, Act.SEND_VIEW_CHANGE, Act.ACCEPT_NEW_VIEW, Act.RECEIVE_RECOVER]
+        elif height is None or self.head is None or height > self.head:
+            acts.append(Act.ACCEPT_PROPOSAL)
+        if slot is not None and height is not None:
+            quorum = self.members(height).quorum
+            weigh = self.members(height).weight
+            if slot.accepted and (0, slot.view) not in slot.sent:
+                acts.append(Act.SEND_PREPARE)
+            if slot.accepted and not self.in_timeout and slot.lock_view < slot.view:
+                acts.append(Act.PREPARED if weigh(slot.prepares.get(slot.accepted, ())) >= quorum else Act.RECEIVE_PREPARE)
+            if slot.lock and (1, slot.lock_view) not in slot.sent:
+                acts.append(Act.SEND_COMMIT)
+            if slot.lock and not slot.agreed:
+                acts.append(Act.COMMITTED_LOCAL if weigh(slot.commits.get(slot.lock, ())) >= quorum else Act.RECEIVE_COMMIT)
+            if slot.agreed and not slot.executed:
+                acts.append(Act.EXECUTED)
+            if slot.executed and not slot.is_stable:
+                acts.append(Act.STABLE if weigh(slot.checkpoints.get(slot.executed, ())) >= quorum else Act.RECEIVE_CHECKPOINT)
+            if slot.is_stable:
+                acts.append(Act.LEDGER_COMMIT)
+        acts.append(Act.TIMEOUT)
+        return tuple(acts)

@@ -1,0 +1,120 @@
+"""Proposals: made by the leader of a height and view, or proposed again by a NewView, and accepted under the lock rule.
+
+Rule 1. Who leads a height in a view proposes it; others accept from nobody else, but for what the view's NewView proposes again.
+Rule 2. One digest a view and height is accepted. What was prepared is kept (FISCO), or given up for what a later view's NewView shows
+        (paper); which of the two held is counted, the second binds.
+
+Sources: spec 3.x 1.6, 1.8 (1 to 6), 1.17; Castro & Liskov, OSDI'99, sections 4.2, 4.4.
+"""
+
+from __future__ import annotations
+
+from fiscotool.check.trace_book import Key
+from fiscotool.check.trace_node import Node, Slot
+from fiscotool.pbft.trace import TraceRecord
+
+__all__ = ["accept", "propose"]
+
+
+def propose(node: Node, record: TraceRecord) -> Key | None:
+    """The leader is about to broadcast its proposal."""
+    g, height, digest = node.guards, record.height, record.digest
+    if height is None:
+        return None
+    slot = node.slot(height)
+    view = node.view if record.view is None else record.view
+    members = node.members(height)
+    if view is not None and node.index is not None:
+        g["propose.leader"] += 1
+        leader = (height // members.leader_period_blocks + view) % members.count
+        if leader != node.index:
+            node.fail(
+                "propose.leader", record, f"height {height} in view {view} is led by {leader}, this is {node.index}", leader, node.index
+            )
+        g["propose.single"] += 1
+        known = slot.proposed.setdefault(view, digest)
+        if known != digest:
+            node.fail("propose.single", record, f"proposed {known[:8]} and {digest[:8]} in view {view}")
+    if node.head is not None:
+        g["propose.window"] += 1
+        if not node.head < height <= node.head + node.context.pipeline_blocks:
+            limit = node.head + node.context.pipeline_blocks
+            node.fail("propose.window", record, f"the ledger ends at {node.head}, heights to {limit} may be proposed", limit, height)
+    return None
+
+
+def accept(node: Node, record: TraceRecord) -> Key | None:
+    """A proposal is accepted: from its leader, or out of the NewView of the view."""
+    g, book, height, digest = node.guards, node.book, record.height, record.digest
+    if height is None:
+        return None
+    view = record.view if record.view is not None else node.view
+    slot = node.slot(height)
+    if node.head is not None:
+        g["accept.window"] += 1
+        limit = node.head + 2 * node.context.pipeline_blocks
+        if not node.head < height <= limit:
+            node.fail("accept.window", record, f"the ledger ends at {node.head}, heights to {limit} are accepted", limit, height)
+    if view is None:
+        slot.accepted = digest
+        return None
+    if node.view is not None:
+        g["accept.view"] += 1
+        if view < node.view:
+            node.fail("accept.past", record, f"a proposal of view {view} in view {node.view}", node.view, view)
+        elif view > node.view:
+            node.fail("accept.view", record, f"a proposal of view {view} in view {node.view}", node.view, view)
+    g["accept.single"] += 1
+    if slot.view == view and slot.accepted and slot.accepted != digest:
+        node.fail("accept.single", record, f"accepted {slot.accepted[:8]} in view {view} before")
+    is_again = ("R", view, height, digest) in book.sent
+    if node.new_view != view or not is_again:
+        _from_leader(node, record, view)
+    _lock(node, record, slot, view)
+    slot.accepted, slot.view = digest, view
+    return None
+
+
+def _from_leader(node: Node, record: TraceRecord, view: int) -> None:
+    """The proposal came from the leader of its height, or out of a NewView of which nothing is told."""
+    g, height = node.guards, record.height
+    assert height is not None
+    if record.sender is None:
+        return
+    members = node.members(height)
+    own = view if node.view is None else node.view
+    leader = (height // members.leader_period_blocks + own) % members.count
+    g["accept.leader"] += 1
+    if record.sender == leader:
+        return
+    if node.new_view == view:
+        g["accept.reproposed"] += 1
+        if node.new_view_sender < 0 or not node.book.is_trusted(height, node.new_view_sender):
+            return
+        node.fail("accept.reproposed", record, f"the NewView of view {view} proposes nothing like this again")
+        return
+    node.fail("accept.leader", record, f"height {height} in view {view} is led by {leader}, not by {record.sender}", leader, record.sender)
+
+
+def _lock(node: Node, record: TraceRecord, slot: Slot, view: int) -> None:
+    """What was prepared at this height is kept (as FISCO does), or given up for what a later view's NewView shows (as in the paper)."""
+    book, digest = node.book, record.digest
+    if slot.lock:
+        node.guards["lock.textbook"] += 1
+        node.guards["lock.fisco"] += 1
+        book.lock_tests["fisco"] += 1
+        book.lock_tests["textbook"] += 1
+        if slot.lock != digest:
+            book.lock_broken["fisco"] += 1
+            node.fail("lock.fisco", record, f"prepared {slot.lock[:8]} in view {slot.lock_view}")
+            if not (view > slot.lock_view and node.new_view == view):
+                book.lock_broken["textbook"] += 1
+                how = "without a NewView" if view > slot.lock_view else "in no later view"
+                node.fail("lock.textbook", record, f"prepared {slot.lock[:8]} in view {slot.lock_view}, given up {how}")
+    height = record.height
+    assert height is not None
+    kept = node.durable_locks.get(height)
+    if kept is not None and not slot.lock and height > node.ledger_height:
+        node.guards["lock.durable"] += 1
+        if kept[1] != digest and not (view > kept[0] and node.new_view == view):
+            node.fail("lock.durable", record, f"prepared {kept[1][:8]} in view {kept[0]} of an earlier life")

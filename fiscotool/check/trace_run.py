@@ -1,0 +1,312 @@
+"""Takes the records of all replicas in an order in which every message is sent before it is received.
+
+Rule 1. Of the replicas that can go on, the one whose next record has the earliest time goes on.
+Rule 2. A record that receives a message waits until it is sent. When all wait, the earliest record is what no schedule explains: its
+        message was never sent, or only after something that follows from it.
+Rule 3. No record comes for a time at which what precedes it, here or at the sender, had certainly not happened yet.
+
+Cost: every record is taken once, and looked at again at most once for each wait; with k replicas, O(N log k).
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from fiscotool.check.trace_book import Book, Key
+from fiscotool.check.trace_context import TraceContext
+from fiscotool.check.trace_dialects import AUTOMATA
+from fiscotool.check.trace_messages import KINDS_RECEIVED, KINDS_SENT, TALLIES, abridged, key_of
+from fiscotool.check.trace_node import Node
+from fiscotool.check.trace_verdict import Counters, TraceVerdict, Verdict
+from fiscotool.check.trace_views import own_state
+from fiscotool.pbft.trace import Act, TraceRecord
+
+__all__ = ["Run"]
+
+_TIE_S = 1e-6
+"""Times are told in microseconds and compared as floating point numbers."""
+
+
+class _Lane:
+    """The records of one replica, and how far they were taken."""
+
+    __slots__ = ("low_s", "next", "node", "places")
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.places: list[int] = []
+        self.next = 0
+        self.low_s = float("-inf")
+
+
+class Run:
+    """One check. `records` are in the order given; `verdict` may be called once."""
+
+    def __init__(self, records: list[TraceRecord], context: TraceContext) -> None:
+        self._context = context
+        self._records = records
+        self._book = Book(context)
+        self._witness = array("q")
+        self._lanes: dict[str, _Lane] = {}
+        self._waiting: dict[Key, list[_Lane]] = defaultdict(list)
+        self._ready: list[tuple[float, str, _Lane]] = []
+        self._keeps_voters = not context.tells_receives or context.missing_max > 0
+        self._digits = min((len(record.digest) for record in records if record.digest), default=0)
+        self._mixed = any(len(record.digest) > self._digits for record in records)
+        self._steps = AUTOMATA[context.dialect]
+        self._acts: Counter[Act] = Counter()
+        self._ends_open = context.ends_open
+        self._past_end: Counter[str] = Counter()
+
+    def verdict(self) -> TraceVerdict:
+        """Take all records and say what came of it."""
+        self._sort()
+        self._ready = [(self._records[lane.places[0]].at_s, name, lane) for name, lane in self._lanes.items()]
+        heapq.heapify(self._ready)
+        while self._ready or self._waiting:
+            if not self._ready:
+                self._break_deadlock()
+                continue
+            _, _, lane = heapq.heappop(self._ready)
+            self._advance(lane)
+        for lane in self._lanes.values():
+            self._end_of_life(lane)
+        return self._judged()
+
+    def _sort(self) -> None:
+        """Lanes of replicas, indexes of replicas; records out of order are told and left where they stand."""
+        book, owners = self._book, self._book.owners
+        single = len(self._context.members) == 1
+        since = self._context.members[0].since
+        last: dict[str, tuple[int, int, int | None]] = {}
+        for place, record in enumerate(self._records):
+            name = record.replica
+            lane = self._lanes.get(name)
+            if lane is None:
+                lane = self._lanes[name] = _Lane(Node(name, book))
+                life, sequence, index = -1, -1, None
+            else:
+                life, sequence, index = last[name]
+            book.guard_counts["report.order"] += 1
+            if (record.life, record.sequence) <= (life, sequence):
+                text = f"comes after record {sequence} of life {life}"
+                book.fail("report.order", record, place, text, None, None, binds=True)
+            lane.places.append(place)
+            told = record.index
+            if told is not None and (told != index or not single):
+                index = told
+                if not single and record.height is not None:
+                    since = self._context.members_at(record.height).since
+                owners.setdefault((since, told), name)
+            last[name] = (record.life, record.sequence, index)
+        self._acts = Counter(record.act for record in self._records)
+
+    def _advance(self, lane: _Lane) -> None:
+        """Take records of this lane as long as it is the one whose turn it is."""
+        records, ready, node, places = self._records, self._ready, lane.node, lane.places
+        limit_s = ready[0][0] if ready else float("inf")
+        if self._book.is_over:
+            limit_s = float("-inf")
+        steps, book, append = self._steps, self._book, self._witness.append
+        forced = lane if book.is_over else None
+        while lane.next < len(places):
+            place = places[lane.next]
+            record = records[place]
+            if record.at_s > limit_s and lane is not forced:
+                heapq.heappush(ready, (record.at_s, node.replica, lane))
+                return
+            if self._mixed and len(record.digest) > self._digits:
+                record = abridged(record, self._digits)
+            if record.index is not None:
+                node.index = record.index
+            key = self._received(node, record)
+            if key is not None and key not in book.sent and not (self._ends_open and self._is_past_end(record)):
+                self._waiting[key].append(lane)
+                return
+            if not node.is_faulty:
+                node.position = place
+                if record.own_view is not None:
+                    own_state(node, record)
+                step = steps.get(record.act)
+                wanted = step(node, record) if step is not None else None
+                if wanted is not None and not book.is_over:
+                    self._waiting[wanted].append(lane)
+                    return
+            self._time(lane, record, place, key)
+            append(place)
+            lane.next += 1
+            forced = None
+            self._send(lane, record)
+        if self._ends_open and lane.next == len(places):
+            book.ended.add(node.replica)
+            for key in list(self._waiting):
+                self._wake(key)
+
+    def _received(self, node: Node, record: TraceRecord) -> Key | None:
+        """The message this record receives from a replica that reports what it sends; None for any other record."""
+        kind = KINDS_RECEIVED.get(record.act)
+        sender = record.sender
+        if kind is None or sender is None or sender == node.index or node.is_faulty:
+            return None
+        height = record.height if record.height is not None else 0
+        if kind == "O":
+            if ("R", record.view, height, record.digest) in self._book.sent or node.new_view == record.view != node.view:
+                return None
+            if node.new_view >= 0 and node.new_view == record.view and not self._leads(node, record):
+                return None
+        if not self._book.is_trusted(height, sender):
+            self._book.premises["sender not watched"] += 1
+            return None
+        return key_of(kind, sender, record)
+
+    def _leads(self, node: Node, record: TraceRecord) -> bool:
+        members = node.members(record.height or 0)
+        return ((record.height or 0) // members.leader_period_blocks + (record.view or 0)) % members.count == record.sender
+
+    def _is_past_end(self, record: TraceRecord) -> bool:
+        """Whether the sender's report had ended when this was received, and not with the process."""
+        sender = self._book.owner(record.height or 0, record.sender if record.sender is not None else -1)
+        lane = self._lanes.get(sender or "")
+        if lane is None or lane.next < len(lane.places):
+            return False
+        last = self._records[lane.places[-1]]
+        if last.act is Act.STOP or last.at_s > record.at_s + self._context.slack_s:
+            return False
+        self._past_end[lane.node.replica] += 1
+        return True
+
+    def _time(self, lane: _Lane, record: TraceRecord, place: int, key: Key | None) -> None:
+        """Rule 3."""
+        error_s = record.error_s + self._context.slack_s
+        low_s = lane.low_s
+        if key is not None and self._book.sent.get(key, low_s) > low_s:
+            low_s = self._book.sent[key]
+        if low_s > record.at_s + error_s + _TIE_S:
+            text = f"told for {low_s - record.at_s - error_s:.6f} s before what precedes it"
+            self._book.guard_counts["time.respected"] += 1
+            self._book.fail("time.respected", record, place, text, None, None, binds=not lane.node.is_faulty)
+            low_s = record.at_s - error_s
+        lane.low_s = max(low_s, record.at_s - error_s)
+
+    def _send(self, lane: _Lane, record: TraceRecord) -> None:
+        """What this record sends is there from now on; who waits for it goes on."""
+        kind = KINDS_SENT.get(record.act)
+        node = lane.node
+        if kind is None:
+            kind = KINDS_RECEIVED.get(record.act)
+            if kind is None or record.sender != node.index or kind == "O":
+                return
+        index = node.index
+        if kind == "R":
+            self._publish(("R", record.view, record.height if record.height is not None else 0, record.digest), lane.low_s)
+            return
+        if kind in "LH":
+            if record.height is not None:
+                self._publish(("L", record.height), lane.low_s)
+                if node.to_view is not None and node.in_timeout and index is not None:
+                    self._publish(("V", index, node.to_view, record.height), lane.low_s)
+            return
+        if index is None:
+            return
+        key = key_of(kind, index, record)
+        if key not in self._book.sent:
+            self._publish(key, lane.low_s)
+            if self._keeps_voters and kind in "PCK":
+                view = 0 if kind == "K" else record.view
+                about: Key = ("#" + kind, view, record.height, record.digest)
+                self._book.voters.setdefault(about, {})[index] = lane.low_s
+                self._wake(about)
+
+    def _publish(self, key: Key, low_s: float) -> None:
+        sent = self._book.sent
+        if key not in sent:
+            sent[key] = low_s
+            if key in self._waiting:
+                self._wake(key)
+
+    def _wake(self, key: Key) -> None:
+        for lane in self._waiting.pop(key, ()):
+            heapq.heappush(self._ready, (self._records[lane.places[lane.next]].at_s, lane.node.replica, lane))
+
+    def _break_deadlock(self) -> None:
+        """All wait. The earliest record has no explanation; it is told and taken, so that the rest is looked at as well."""
+        waiting = [(self._records[lane.places[lane.next]].at_s, key, lane) for key, lanes in self._waiting.items() for lane in lanes]
+        _, key, lane = min(waiting, key=lambda found: (found[0], found[2].node.replica))
+        place = lane.places[lane.next]
+        record = self._records[place]
+        self._waiting[key].remove(lane)
+        if not self._waiting[key]:
+            del self._waiting[key]
+        if key[0] in TALLIES:
+            # The step itself tells what it lacks, when it is told that nothing more will come.
+            self._book.is_over = True
+            self._resume(lane)
+            self._book.is_over = False
+            return
+        later = key in self._all_sent()
+        guard = "message.before" if later else "message.sent"
+        text = "its sending follows from what follows it" if later else f"member {record.sender} never sent it"
+        self._book.guard_counts[guard] += 1
+        if not (guard == "message.sent" and lane.node.excuse()):
+            self._book.fail(guard, record, place, text, None, None, binds=True, enabled=lane.node.enabled(record))
+        self._publish(key, record.at_s)
+        self._resume(lane)
+
+    def _resume(self, lane: _Lane) -> None:
+        if self._book.is_over:
+            self._advance(lane)
+        else:
+            heapq.heappush(self._ready, (self._records[lane.places[lane.next]].at_s, lane.node.replica, lane))
+
+    def _all_sent(self) -> set[Key]:
+        """What is sent anywhere in what was not taken yet."""
+        found: set[Key] = set()
+        for lane in self._lanes.values():
+            index = lane.node.index
+            for place in lane.places[lane.next :]:
+                record = self._records[place]
+                index = record.index if record.index is not None else index
+                kind = KINDS_SENT.get(record.act) or (KINDS_RECEIVED.get(record.act) if record.sender == index else None)
+                if kind is not None and index is not None and kind not in "RLH":
+                    found.add(key_of(kind, index, record))
+        return found
+
+    def _end_of_life(self, lane: _Lane) -> None:
+        """A view told and never entered."""
+        debt = lane.node.debt
+        if debt is not None:
+            _, record, lane.node.position = debt
+            lane.node.debt = None
+            lane.node.fail("view.moved", record, f"is in view {record.own_view}, and never entered it")
+
+    def _judged(self) -> TraceVerdict:
+        book = self._book
+        book.breaches.sort(key=lambda breach: (breach.record.at_s, breach.position))
+        book.deviations.sort(key=lambda breach: (breach.record.at_s, breach.position))
+        counters = Counters(dict(self._acts), dict(book.guard_counts), dict(book.failed), dict(book.premises), dict(book.margins))
+        rules = {name: (book.lock_tests[name], book.lock_broken[name]) for name in book.lock_tests}
+        return TraceVerdict(
+            verdict=self._verdict(),
+            record_count=len(self._records),
+            breaches=tuple(book.breaches),
+            deviations=tuple(book.deviations),
+            witness=self._witness,
+            counters=counters,
+            lock_rules=rules,
+            silent_count=book.silent_count,
+            notes=tuple(f"{name}'s report ends early: {count} messages from it believed" for name, count in sorted(self._past_end.items())),
+        )
+
+    def _verdict(self) -> Verdict:
+        if self._book.breaches:
+            return Verdict.VIOLATION
+        counts = self._book.guard_counts
+        told: Sequence[str] = [
+            name for name, count in counts.items() if count and name not in {"report.order", "view.moved", "view.behind"}
+        ]
+        if not told:
+            return Verdict.VACUOUS
+        return Verdict.CONSISTENT
