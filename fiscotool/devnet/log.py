@@ -20,6 +20,7 @@ __all__ = ["LEVELS", "NodeLog", "short_hash"]
 
 LEVELS: Final = ("trace", "debug", "info", "warning", "error", "fatal")
 _LIMIT_S: Final = 1.0
+_THREAD: Final = "pbft-0x0000000000000001|"
 _LIMITED_KINDS_MAX: Final = 256
 
 
@@ -110,7 +111,7 @@ class NodeLog:
                 self._hour = self._stamp[:13]
                 self._open(time.strftime("log_%Y%m%d%H.%M.log", local))
         shown = "".join([f",{key}={'true' if value is True else 'false' if value is False else value}" for key, value in fields.items()])
-        line = f"{level}|{self._stamp}.{int((now_s - second) * 1e6):06d}|pbft-0x0000000000000001|[{badges}]{text}{shown}\n".encode(
+        line = f"{level}|{self._stamp}.{int((now_s - second) * 1e6):06d}|{self._origin(badges)}[{badges}]{text}{shown}\n".encode(
             errors="replace"
         )
         try:
@@ -121,6 +122,11 @@ class NodeLog:
                     self._open(time.strftime("log_%Y%m%d%H.%M.log", time.localtime(second)))
         except OSError:
             self.lines_dropped += 1
+
+    def _origin(self, badges: str) -> str:
+        """What stands between the time and the message."""
+        del badges
+        return _THREAD
 
     def _open(self, name: str) -> None:
         self.close()

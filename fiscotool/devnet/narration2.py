@@ -72,6 +72,9 @@ class Narrator2:
             return
         match event:
             case LedgerAdvanced() if after.height > before.height:
+                if not event.by_sync and before.raw is not None:
+                    shown = {"prepareHeight": event.index, "reqIdx": before.raw.sender, "hash": short_hash(event.block_hash)}
+                    self._log.info(_PBFT, "CommitBlock Succ", **shown, **self._me(after), totalTimeCost=0)
                 self._report(after, None if event.by_sync else before)
             case Proposed(proposal=proposal):
                 self._sealed(after, proposal)
@@ -134,20 +137,13 @@ class Narrator2:
             self._log.info("CONSENSUS", "addFuturePrepareCache", **shown)
 
     def _view_change(self, before: ReplicaState, message: ViewChange, after: ReplicaState) -> None:
-        info = {
-            "reqNum": message.index,
-            "curNum": before.height,
-            "GenIdx": message.sender,
-            "Cview": message.view,
-            "view": before.view,
-            "fromIdx": message.sender,
-            "hash": short_hash(message.digest),
-        }
+        told = f"reqNum={message.index},curNum={before.height},GenIdx={message.sender},Cview={message.view},view={before.view}"
+        info = f"handleViewChangeMsg,{told},fromIdx={message.sender},hash={short_hash(message.digest)}"
         if self._log.is_shown("debug"):
-            self._log.debug(_PBFT, "handleViewChangeMsg Succ ", INFO="handleViewChangeMsg", **info, **self._me(before))
+            self._log.debug(_PBFT, "handleViewChangeMsg Succ ", INFO=info, **self._me(before))
         if after.to_view > before.to_view and after.leader_failed and after.view == before.view:
             shown = {"view": before.view, "toView": after.to_view - 1, "minView": after.to_view}
-            self._log.info(_PBFT, "Trigger fast-viewchange", **shown, INFO="handleViewChangeMsg", **info, **self._me(before))
+            self._log.info(_PBFT, "Trigger fast-viewchange", **shown, INFO=info, **self._me(before))
 
     def _moved(self, before: ReplicaState, after: ReplicaState) -> None:
         """What the difference of the two states says."""

@@ -64,10 +64,8 @@ def tls_contexts(settings: Settings) -> tuple[ssl.SSLContext, ssl.SSLContext]:
             context.load_cert_chain(settings.node_cert, settings.node_key)
             context.load_verify_locations(settings.ca_cert)
         except (OSError, ssl.SSLError) as problem:
-            files = f"{settings.node_cert}, {settings.node_key}, {settings.ca_cert}"
-            raise SettingsError(
-                f"the certificates cannot be used: {problem} ({files})", hint="copy conf/ from where the chain was deployed"
-            ) from problem
+            text = f"the certificates cannot be used: {problem} ({settings.node_cert}, {settings.node_key}, {settings.ca_cert})"
+            raise SettingsError(text, hint="copy conf/ from where the chain was deployed") from problem
         made.append(context)
     return made[0], made[1]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fiscotool.devnet.assembly import assemble
 from fiscotool.devnet.byzantine import bent_facade
@@ -13,6 +14,7 @@ from fiscotool.devnet.facade import Facade
 from fiscotool.devnet.inifile import SettingsError, parse_ini
 from fiscotool.devnet.links import Identity
 from fiscotool.devnet.log import NodeLog
+from fiscotool.devnet.log2 import NodeLog2
 from fiscotool.devnet.node import Node
 from fiscotool.devnet.rpc_servers import RpcServers, identity_of, rpc_tls_context, start_rpc, start_rpc2
 from fiscotool.devnet.settings import Settings, read_peers
@@ -42,7 +44,12 @@ class NodeProcess:
 
     def __init__(self, settings: Settings, *, on_fatal: Callable[[str], None]) -> None:
         self.settings = settings
-        self._log = NodeLog(settings.log_path, is_enabled=settings.log_enabled, level=settings.log_level, bytes_max=settings.log_bytes_max)
+        options: dict[str, Any] = {"is_enabled": settings.log_enabled, "level": settings.log_level, "bytes_max": settings.log_bytes_max}
+        self._log = (
+            NodeLog2(settings.log_path, group=settings.group_id, **options)
+            if settings.genesis.generation == 2  # noqa: PLR2004 - FISCO BCOS 2
+            else NodeLog(settings.log_path, **options)
+        )
         self.node: Node | None = None
         self.rpc: RpcServers | None = None
         self._on_fatal = on_fatal

@@ -15,22 +15,13 @@ Sources: spec 3.x 2.5, 2.6, 3.2, 3.8; bcos-txpool `txpool/storage/MemoryStorage.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
-from fiscotool.devnet.admission import (
-    BLOCK_LIMIT_CHECK_FAIL,
-    NONCE_CHECK_FAIL,
-    POOL_IS_FULL,
-    POOL_TIMEOUT,
-    Admission,
-    Judge,
-    PoolLedger,
-    refused,
-)
+from fiscotool.devnet.admission import BLOCK_LIMIT_CHECK_FAIL, NONCE_CHECK_FAIL, POOL_IS_FULL, POOL_TIMEOUT, PoolLedger, refused
 from fiscotool.devnet.contracts import AdmissionError, PooledTx
+from fiscotool.devnet.judges import make_judge
 from fiscotool.devnet.lanes import Lanes
 from fiscotool.devnet.nonces import DIGEST_BYTES
-from fiscotool.devnet.pooled2 import Admission2
 
 __all__ = ["BLOCK_BYTES_MAX", "TxPool"]
 
@@ -83,11 +74,15 @@ class TxPool:
         self._by_nonce: dict[bytes, bytes] = {}
         self._by_limit: dict[int, set[bytes]] = {}
         self._lanes = Lanes()
-        shared: dict[str, Any] = {"chain_id": chain_id, "group_id": group_id, "known": self._entries, "nonces": self._by_nonce}
-        self._admission: Judge = (
-            Admission2(ledger, **shared)
-            if generation == 2  # noqa: PLR2004 - FISCO BCOS 2
-            else Admission(ledger, lanes=self._lanes, import_time_ms=import_time_ms, **shared)
+        self._admission = make_judge(
+            generation,
+            ledger,
+            chain_id=chain_id,
+            group_id=group_id,
+            known=self._entries,
+            nonces=self._by_nonce,
+            lanes=self._lanes,
+            import_time_ms=import_time_ms,
         )
 
     # Taking in.
@@ -283,8 +278,6 @@ class TxPool:
             for unready in self._lanes.remove(tx.sender, entry.mark, self._ledger.account(tx.sender).nonce):
                 self._unqueue(unready)
         return entry
-
-    # Looking.
 
     def pending_nonce(self, address: bytes) -> int:
         """The next Web3 nonce of an account, counting what waits here (eth_getTransactionCount "pending")."""
