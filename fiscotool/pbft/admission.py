@@ -23,8 +23,8 @@ from fiscotool.pbft.messages import (
     PreparedProposalResponse,
     PrePrepare,
 )
-from fiscotool.pbft.state import ReplicaState, window_blocks
-from fiscotool.pbft.types import NO_DIGEST, Height, View
+from fiscotool.pbft.state import ReplicaState
+from fiscotool.pbft.types import Height, View
 
 _PHASES: Final = (Prepare, Commit, PrePrepare)
 _ANSWERS: Final = (PreparedProposalResponse, CommittedProposalResponse)
@@ -35,11 +35,9 @@ def refuse(state: ReplicaState, message: Message) -> RejectReason | None:
     if state.me is None or not 0 <= message.sender < state.rules.node_count:
         return RejectReason.NOT_A_SEALER
     if isinstance(message, _PHASES):
-        if message.digest == NO_DIGEST:
-            return RejectReason.NAMELESS
-        return _refuse_phase(state, message.index, message.view)
+        return _refuse_phase(state, message.index, message.view) if message.digest else RejectReason.NAMELESS
     if isinstance(message, CheckPoint):
-        return RejectReason.NAMELESS if message.digest == NO_DIGEST else _refuse_height(state, message.index)
+        return _refuse_height(state, message.index) if message.digest else RejectReason.NAMELESS
     if isinstance(message, _ANSWERS):
         return RejectReason.STALE_INDEX if message.index <= state.height else None
     return None
@@ -47,12 +45,12 @@ def refuse(state: ReplicaState, message: Message) -> RejectReason | None:
 
 def _refuse_height(state: ReplicaState, index: Height) -> RejectReason | None:
     """Heights that are past, or further ahead than a replica keeps."""
-    assert state.expected > state.height
-    if index <= state.height:
+    height, reach = state.height, state.rules.pipeline_blocks
+    if index <= height:
         return RejectReason.STALE_INDEX
-    if state.syncing_until >= state.height + state.rules.pipeline_blocks:
+    if state.syncing_until >= height + reach:
         return RejectReason.SYNCING
-    return RejectReason.TOO_FAR if index > state.height + window_blocks(state.rules) else None
+    return RejectReason.TOO_FAR if index > height + 2 * reach else None  # state.window_blocks
 
 
 def _refuse_phase(state: ReplicaState, index: Height, view: View) -> RejectReason | None:
@@ -61,7 +59,4 @@ def _refuse_phase(state: ReplicaState, index: Height, view: View) -> RejectReaso
         return reason
     if index <= state.syncing_until:
         return RejectReason.SYNCING
-    if view < state.view:
-        return RejectReason.STALE_VIEW
-    assert view >= 0
-    return None
+    return RejectReason.STALE_VIEW if view < state.view else None

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Final
 
 from fiscotool.pbft import sealing, timers
+from fiscotool.pbft.counting import place_of, with_checkpoints
 from fiscotool.pbft.effects import (
     AgreedIndex,
     Broadcast,
@@ -105,14 +106,13 @@ def on_execute_retry(state: ReplicaState, epoch: int, out: list[Effect]) -> Repl
 def on_checkpoint(state: ReplicaState, message: CheckPoint, out: list[Effect]) -> ReplicaState:
     """Count it; it may make the next block stable, or show that this replica lacks a proposal others have executed."""
     slot = slot_at(state, message.index)
-    others = slot.checkpoints
-    known = next((vote for vote in others if vote.sender == message.sender), None)
-    if known is not None and known.digest == message.digest:
+    votes, place = slot.checkpoints, place_of(slot.checkpoints, message.sender)
+    is_known = place < len(votes) and votes[place].sender == message.sender
+    if is_known and votes[place].digest == message.digest:
         if not pull_if_lacking(state, slot, message, out) and message.sender != state.me:
             out.append(Reject(message, RejectReason.DUPLICATE))
         return state
-    kept = (*(vote for vote in others if vote.sender != message.sender), message)
-    slot = slot._replace(checkpoints=tuple(sorted(kept, key=lambda vote: vote.sender)))
+    slot = with_checkpoints(slot, (*votes[:place], message, *votes[place + is_known :]))
     assert len(slot.checkpoints) <= state.rules.node_count
     state = put_slot(state, slot)
     pull_if_lacking(state, slot, message, out)
@@ -126,7 +126,7 @@ def try_stable(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     slot = state.slots[0]
     if slot.is_stable or slot.block_hash == NO_DIGEST or slot.agreed is None:
         return state
-    if len(slot.checkpoints) * max(state.rules.weights) < state.quorum_weight:
+    if len(slot.checkpoints) * state.rules.weight_max < state.quorum_weight:
         return state
     signed = tuple((vote.sender, vote.signature) for vote in slot.checkpoints if vote.digest == slot.block_hash)
     if not is_quorum(state, tuple(sender for sender, _ in signed)):

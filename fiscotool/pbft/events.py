@@ -21,6 +21,8 @@ from fiscotool.pbft.types import Digest, Height, NodeIndex, View
 class TimerName(Enum):
     """The timers a replica may ask for."""
 
+    __hash__ = object.__hash__  # A member is itself alone, and is asked for at every step; Enum's own goes through its name.
+
     VIEW = "view"
     """The PBFT timer: 3000 * 1.5**min(changeCycle, 10) ticks (spec 1.10)."""
     CHECKPOINT_RESEND = "checkpoint-resend"

@@ -15,11 +15,10 @@ Sources: Castro & Liskov, OSDI'99, section 4.2; bcos-pbft `PBFTEngine.cpp` `hand
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from operator import attrgetter
 from typing import TypeVar
 
 from fiscotool.pbft import checkpoint, timers
+from fiscotool.pbft.counting import place_of, with_commits, with_prepares
 from fiscotool.pbft.effects import Broadcast, Effect, Persist, Reject, RejectReason, VerifyProposal, VoteRecord
 from fiscotool.pbft.events import Verified
 from fiscotool.pbft.messages import Commit, Prepare, PreparedCertificate, PrePrepare
@@ -30,8 +29,6 @@ from fiscotool.pbft.types import NO_DIGEST, Height, NodeIndex
 from fiscotool.pbft.voting import accept, conflict
 
 Vote = TypeVar("Vote", bound=Prepare | Commit)
-
-_sender = attrgetter("sender")
 
 
 def on_preprepare(state: ReplicaState, message: PrePrepare, out: list[Effect]) -> ReplicaState:
@@ -84,8 +81,7 @@ def on_prepare(state: ReplicaState, message: Prepare, out: list[Effect]) -> Repl
     votes = add_vote(state, slot.prepares, message, out)
     if votes is slot.prepares:
         return state
-    assert len(votes) >= 1
-    slot = slot._replace(prepares=votes)
+    slot = with_prepares(slot, votes)
     return try_precommit(state, slot, out) or put_slot(state, slot)
 
 
@@ -95,16 +91,16 @@ def on_commit(state: ReplicaState, message: Commit, out: list[Effect]) -> Replic
     votes = add_vote(state, slot.commits, message, out)
     if votes is slot.commits:
         return state
-    assert len(votes) >= 1
-    slot = slot._replace(commits=votes)
+    slot = with_commits(slot, votes)
     return try_commit(state, slot, out) or put_slot(state, slot)
 
 
 def add_vote(state: ReplicaState, votes: tuple[Vote, ...], message: Vote, out: list[Effect]) -> tuple[Vote, ...]:
     """`votes` with the message in it, or `votes` itself with a Reject in `out` (rule 5)."""
-    position = bisect_left(votes, message.sender, key=_sender)
-    assert position <= len(votes)
-    if position < len(votes) and votes[position].sender == message.sender:
+    position = place_of(votes, message.sender)
+    if position == len(votes):
+        return (*votes, message)
+    if votes[position].sender == message.sender:
         known = votes[position]
         stale_kept = bool(state.rules.quirks) and state.rules.has(Quirk.STALE_VOTE_KEPT) and known.digest == message.digest
         if known.view >= message.view or stale_kept:
@@ -123,7 +119,7 @@ def try_precommit(state: ReplicaState, slot: Slot, out: list[Effect]) -> Replica
         return None
     if slot.cert is not None and slot.cert.view >= pre.view:
         return None
-    if len(slot.prepares) * max(state.rules.weights) < state.quorum_weight:
+    if len(slot.prepares) * state.rules.weight_max < state.quorum_weight:
         return None  # Too few whoever they are: most votes end here.
     signed = matching(state, slot.prepares, pre)
     if not is_quorum(state, tuple(sender for sender, _ in signed)):
@@ -144,12 +140,14 @@ def try_commit(state: ReplicaState, slot: Slot, out: list[Effect]) -> ReplicaSta
         return None
     if (slot.agreed is not None and not slot.is_pulled) or slot.block_hash != NO_DIGEST:
         return None
-    if len(slot.commits) * max(state.rules.weights) < state.quorum_weight:
+    if len(slot.commits) * state.rules.weight_max < state.quorum_weight:
         return None
     if not is_quorum(state, tuple(sender for sender, _ in matching(state, slot.commits, pre))):
         return None
     assert cert.proposal.digest == pre.digest
-    state = timers.restart(state._replace(change_cycle=0, to_view=state.view), out)
+    if state.change_cycle or state.to_view != state.view:
+        state = state._replace(change_cycle=0, to_view=state.view)
+    state = timers.restart(state, out)
     return checkpoint.agree(state, slot, cert.proposal, out)
 
 

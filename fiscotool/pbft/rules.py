@@ -8,7 +8,7 @@ Sources: bcos-pbft `pbft/config/PBFTConfig.{h,cpp}`, `core/ConsensusConfig.{h,cp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -92,15 +92,19 @@ class Rules:
     checkpoint_resend_ticks: int = 3000
     quirks: frozenset[Quirk] = frozenset()
     members: tuple[bytes, ...] = ()
+    node_count: int = field(init=False, repr=False, compare=False)
+    """n: how many sealers there are, whatever their weights. Every message is measured against it, so it is counted once."""
+    weight_max: int = field(init=False, repr=False, compare=False)
+    """The largest weight: k voters weigh at most k times that."""
 
-    @property
-    def node_count(self) -> int:
-        """n: how many sealers there are, whatever their weights."""
-        return len(self.weights)
+    def __post_init__(self) -> None:
+        """Count what is asked for at every message."""
+        object.__setattr__(self, "node_count", len(self.weights))
+        object.__setattr__(self, "weight_max", max(self.weights, default=0))
 
     def has(self, quirk: Quirk) -> bool:
         """Whether this hole is to be reproduced."""
-        return quirk in self.quirks
+        return bool(self.quirks) and quirk in self.quirks  # Mostly there are none, and an Enum is slow to hash.
 
 
 TIMEOUT_TICKS: Final = 3000

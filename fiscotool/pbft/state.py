@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 
 from fiscotool.pbft.effects import ExecutedRecord, VoteRecord
 from fiscotool.pbft.messages import CheckPoint, Commit, Prepare, PreparedCertificate, PrePrepare, Proposal, ViewChange
+from fiscotool.pbft.quick import one_field, quickened
 from fiscotool.pbft.quorum import join_weight, leader_of, quorum_weight, weight_of, weight_with_repeats
 from fiscotool.pbft.rules import Quirk, Rules
 from fiscotool.pbft.types import NO_DIGEST, Digest, Height, NodeIndex, View, Weight
@@ -35,6 +36,7 @@ RECENT_BLOCKS: Final = 5
 """How many committed proposals are kept for others to pull (`LedgerStorage.h`)."""
 
 
+@quickened
 class Slot(NamedTuple):
     """What a replica knows of one height above its ledger (upstream `PBFTCache`)."""
 
@@ -72,6 +74,7 @@ class Slot(NamedTuple):
     """CommitBlock was asked for."""
 
 
+@quickened
 class ReplicaState(NamedTuple):
     """A replica. Field comments name upstream's word where it differs."""
 
@@ -243,7 +246,7 @@ def put_slot(state: ReplicaState, slot: Slot) -> ReplicaState:
     """The state with `slot` in its place; gaps below it are filled with fresh slots."""
     slots = state.slots
     offset = slot.height - state.height - 1
-    assert 0 <= offset < window_blocks(state.rules)
+    assert 0 <= offset < 2 * state.rules.pipeline_blocks  # window_blocks
     if offset < len(slots):
         changed = (*slots[:offset], slot, *slots[offset + 1 :]) if len(slots) > 1 else (slot,)
     elif offset == len(slots):
@@ -254,13 +257,8 @@ def put_slot(state: ReplicaState, slot: Slot) -> ReplicaState:
     return with_slots(state, changed)
 
 
-_SLOTS_AT: Final = ReplicaState._fields.index("slots")
-
-
-def with_slots(state: ReplicaState, slots: tuple[Slot, ...]) -> ReplicaState:
-    """`state._replace(slots=slots)`, five times faster: every vote needs it (bench/core_steps.py)."""
-    assert len(state) == len(ReplicaState._fields)
-    return tuple.__new__(ReplicaState, (*state[:_SLOTS_AT], slots, *state[_SLOTS_AT + 1 :]))
+with_slots = one_field(ReplicaState, "slots")
+"""`state._replace(slots=…)`: every vote needs it."""
 
 
 def tells_sync(state: ReplicaState) -> bool:

@@ -35,7 +35,6 @@ def restart(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     epoch = state.timer_epoch + 1
     _take_back(out)
     out.append(SetTimer(TimerName.VIEW, epoch, timeout_ticks(state.rules, state.change_cycle)))
-    assert epoch > state.timer_epoch
     return state._replace(timer_epoch=epoch, timer_on=True)
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -82,7 +81,7 @@ class Cluster:
         self.effects_until_crash: dict[int, int] = {}
         self._names = [f"node{i}" for i in range(len(self.replicas))]
         self._times: list[int] = []
-        self._jobs: dict[int, deque[Job]] = {}
+        self._jobs: dict[int, list[Job]] = {}
 
     # Time
 
@@ -95,7 +94,7 @@ class Cluster:
         time = self.now + ticks
         jobs = self._jobs.get(time)
         if jobs is None:
-            jobs = self._jobs[time] = deque()
+            jobs = self._jobs[time] = []
             heapq.heappush(self._times, time)
         jobs.append((function, first, second))
 
@@ -112,10 +111,10 @@ class Cluster:
                 break
             self.now = times[0]
             jobs = self._jobs[self.now]
-            while jobs:
-                function, first, second = jobs.popleft()
+            for done, (function, first, second) in enumerate(jobs, start=1):  # What these jobs add for now is done in the same loop.
                 function(first, second)
                 if until is not None and until():
+                    del jobs[:done]
                     return True
             del self._jobs[heapq.heappop(times)]
         self.now = end
@@ -181,8 +180,8 @@ class Cluster:
         for delay in self.network.arrivals(sender, receiver):
             self.schedule(delay, arrive, self.replicas[receiver], message)
 
-    def _multicast(self, replica: Replica, message: Message) -> None:
-        """`transmit` to all other sealers, looking only once at what is the same for all."""
+    def _multicast(self, replica: Replica, message: Message, event: ev.Event) -> None:
+        """`transmit` to all other sealers, looking only once at what is the same for all; `event` is its arrival."""
         sender, now, count = replica.index, self.now, replica.rules.node_count
         kind = type(message).__name__
         copies = count - (1 if sender < count else 0)
@@ -191,20 +190,26 @@ class Cluster:
             self.tap(message, copies)
         if replica.state is None or replica.connects_at > now:
             return
-        arrivals, schedule, arrive = self.network.arrivals, self.schedule, self._arrive
-        for receiver in self.replicas[:count]:
-            if receiver is not replica and receiver.state is not None and receiver.connects_at <= now:
-                for delay in arrivals(sender, receiver.index):
-                    schedule(delay, arrive, receiver, message)
+        there = [each for each in self.replicas[:count] if each is not replica and each.state is not None and each.connects_at <= now]
+        arrive, all_jobs = self._hear, self._jobs
+        for receiver, delay in self.network.spread(sender, there):
+            jobs = all_jobs.get(now + delay)
+            if jobs is None:
+                self.schedule(delay, arrive, receiver, event)
+            else:
+                jobs.append((arrive, receiver, event))
 
     def _deliver(self, address: tuple[Replica, int], event: ev.Event) -> None:
         replica, life = address
         if replica.state is not None and replica.life == life:
             self._step(replica, event)
 
-    def _arrive(self, replica: Replica, message: Message) -> None:
+    def _hear(self, replica: Replica, event: ev.Event) -> None:
         if replica.state is not None:
-            self._step(replica, ev.Received(message))
+            self._step(replica, event)
+
+    def _arrive(self, replica: Replica, message: Message) -> None:
+        self._hear(replica, ev.Received(message))
 
     def _arrive_from_liar(self, replica: Replica, message: Message) -> None:
         if chain.is_authentic(message, replica.rules):
@@ -230,6 +235,8 @@ class Cluster:
         replica.state = after
         self.step_count += 1
         index = replica.index
+        if after is before and not effects and not self.listeners:
+            return
         done = effects
         if self.effects_until_crash:
             # A crash may fall between two effects; what comes after it never happened.
@@ -243,7 +250,7 @@ class Cluster:
             listener(self._names[index], event, before, after, done)
         for effect in done:
             self._apply(replica, effect)
-        if index in self.effects_until_crash:
+        if self.effects_until_crash and index in self.effects_until_crash:
             self.effects_until_crash[index] -= len(done)
             if len(done) < len(effects):
                 self.crash(index)
@@ -251,10 +258,11 @@ class Cluster:
     def _apply(self, replica: Replica, effect: do.Effect) -> None:
         if isinstance(effect, do.Broadcast):
             signed = chain.sign(effect.message, replica.rules)
-            self.post(replica, ev.Received(signed))
+            event = ev.Received(signed)
+            self.post(replica, event)
             strategy = self.strategies.get(replica.index, self.honest)
             if strategy is HONEST:
-                self._multicast(replica, signed)
+                self._multicast(replica, signed, event)
             else:
                 for to, sent in strategy.broadcast(self, replica, signed):
                     self.transmit(replica.index, to, sent)

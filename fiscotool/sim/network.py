@@ -6,8 +6,13 @@ Rule. All choice comes from the seeded generator that the cluster hands in, in t
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+from fiscotool.sim.replica import Replica
+
+Receiver = TypeVar("Receiver", bound=Replica)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,23 @@ class Network:
         if low == high:
             return [low] * copies
         return [low + self._below(high - low + 1) for _ in range(copies)]
+
+    def spread(self, sender: int, receivers: Sequence[Receiver]) -> list[tuple[Receiver, int]]:
+        """`arrivals` for one message to many receivers, in their order and with the same draws: (receiver, delay) of every copy."""
+        weather, draw, bits = self.weather, self._rng.random, self._rng.getrandbits
+        loss, doubled, low = weather.loss_probability, weather.duplicate_probability, weather.delay_ticks_min
+        span = weather.delay_ticks_max - low + 1
+        span_bits = span.bit_length()
+        found: list[tuple[Receiver, int]] = []
+        for receiver in receivers:
+            if (self._group_of and not self.is_open(sender, receiver.index)) or draw() < loss:
+                continue
+            for _ in range(2 if draw() < doubled else 1):
+                extra = 0 if span == 1 else bits(span_bits)
+                while extra >= span:
+                    extra = bits(span_bits)
+                found.append((receiver, low + extra))
+        return found
 
     def _below(self, bound: int) -> int:
         """A number below `bound`: what `randint` draws, without its checks, which cost more than the draw."""

@@ -16,6 +16,7 @@ from fiscotool.sim.adversary import DoubleVote, Equivocate
 from fiscotool.sim.cluster import Cluster
 from fiscotool.sim.faults import Trouble, torment
 from fiscotool.sim.network import Network, Weather
+from fiscotool.sim.replica import Replica
 
 
 def known_seeds() -> list[tuple[int, str]]:
@@ -98,3 +99,17 @@ def test_the_network_cuts_loses_and_doubles() -> None:
     assert network.arrivals(3, 1) == []
     network.heal(weather=Weather(1, 1, 1.0))
     assert network.arrivals(0, 1) == []
+
+
+@pytest.mark.parametrize("weather", [Weather(1, 3), Weather(2, 2), Weather(1, 9, 0.3, 0.4)], ids=str)
+def test_a_message_to_many_arrives_as_one_to_each_would(weather: Weather) -> None:
+    """`spread` draws what `arrivals` draws, in the same order, also across a partition."""
+    replicas = [Replica(NodeIndex(i), Rules((1,) * 6)) for i in range(6)]
+    for groups in ([], [[0, 1, 2], [3, 4, 5]]):
+        one, many = Network(weather, random.Random(5)), Network(weather, random.Random(5))
+        for network in (one, many):
+            network.partition(groups)
+        for sender in (0, 4, 0, 5) * 10:
+            others = [replica for replica in replicas if replica.index != sender]
+            each = [(replica, delay) for replica in others for delay in one.arrivals(sender, replica.index)]
+            assert many.spread(sender, others) == each

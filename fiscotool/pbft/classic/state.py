@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from fiscotool.pbft.effects import ExecutedRecord, StandRecord, VoteRecord
 from fiscotool.pbft.messages import CheckPoint, Commit, NewView, Prepare, PreparedCertificate, PrePrepare, Proposal, ViewChange
+from fiscotool.pbft.quick import quickened
 from fiscotool.pbft.quorum import join_weight, quorum_weight, weight_of, weight_with_repeats
 from fiscotool.pbft.rules import Quirk, Rules
 from fiscotool.pbft.state import NO_VIEW, Status
@@ -26,6 +27,7 @@ LOG_BLOCKS: Final = 4 * CHECKPOINT_BLOCKS
 """k, the size of the log: high = low + k. Large enough that replicas need not wait for a checkpoint (section 4.3)."""
 
 
+@quickened
 class Slot(NamedTuple):
     """One sequence number in the log."""
 
@@ -47,6 +49,7 @@ class Slot(NamedTuple):
     voted_digest: Digest = NO_DIGEST
 
 
+@quickened
 class ReplicaState(NamedTuple):
     """A replica."""
 
@@ -126,7 +129,7 @@ def initial_state(
 ) -> ReplicaState:
     """A replica as its process starts, from its durable records.
 
-    The paper has no restarts: a process that was in a view asks for the next one, one that asked for a view asks for it again (C4).
+    The paper has no restarts: a process that was in a view is in it again, bound by its votes; one that asked for a view asks again (C4).
     Without a record it is in view 0, where its votes bind it. `executed` is not used.
     """
     assert me is None or 0 <= me < rules.node_count
@@ -148,7 +151,7 @@ def initial_state(
         return _with_votes(state, votes)
     low = stand.stable[0].index if stand.stable else Height(0)
     view = View(stand.view - 1) if stand.is_changing else stand.view
-    state = state._replace(low=low, stable=stand.stable, floor=low, view=View(max(view, 0)), to_view=View(max(view, 0)), in_timeout=True)
+    state = state._replace(low=low, stable=stand.stable, floor=low, view=View(max(view, 0)), to_view=View(max(view, 0)), in_timeout=stand.is_changing)
     return _with_votes(state, votes)
 
 

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from fiscotool.pbft.effects import ExecutedRecord, VoteRecord
 from fiscotool.pbft.messages import Commit, Message, Prepare, PreparedCertificate, PrePrepare, ViewChange
+from fiscotool.pbft.quick import quickened
 from fiscotool.pbft.quorum import join_weight, quorum_weight, weight_of, weight_with_repeats
 from fiscotool.pbft.rules import Quirk, Rules
 from fiscotool.pbft.state import NO_VIEW, Status
@@ -37,6 +38,7 @@ class Phase(Enum):
     FAILED = "invalid or not executable; a timeout has to end the view"
 
 
+@quickened
 class ReplicaState(NamedTuple):
     """A replica. Field comments name upstream's word where it differs."""
 
