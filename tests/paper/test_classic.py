@@ -390,13 +390,19 @@ def test_s452_the_wait_starts_with_a_quorum_and_doubles() -> None:
     assert [timeout_ticks(Rules((1,) * 4), k) for k in (0, 1, 2, 10, 30)] == [3000, 6000, 12000, Ticks(3000 * 1024), Ticks(3000 * 1024)]
 
 
-def test_c4_a_restarted_replica_asks_for_the_next_view_with_its_proof() -> None:
+def test_c4_a_restarted_replica_is_in_its_view_or_asks_again_with_its_proof() -> None:
     hand = started()
     make_stable(hand, 5)
     hand.hear(pre(6, "A"), prepare(2, 6, "A"))
     votes = tuple(effect.record for effect in hand.effects if isinstance(effect, Persist) and isinstance(effect.record, VoteRecord))
     stands = [effect.record for effect in hand.effects if isinstance(effect, Remember)]
     again = started_at_10(CLASSIC, me=1, height=6 - 1, votes=votes[-1:], stand=stands[-1])
+    assert not again.said(ViewChange)
+    assert (again.state.view, again.state.in_timeout, again.state.low) == (0, False, 5)
+    again.hear(pre(6, "B"))
+    assert not again.said(Prepare), "it voted for another block before"
+    again.give(PoolSize(1))
+    again.expire()
     (message,) = again.said(ViewChange)
     assert (message.view, message.index, len(message.stable)) == (1, 5, 3)
     assert [entry.proposal.digest for entry in message.prepared] == [d("A")]

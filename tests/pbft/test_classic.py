@@ -112,7 +112,7 @@ MUTANTS = [
     Mutant("a NewView of q-1 (M19)", "new-view", ((viewchange, "is_quorum"), (newview, "is_quorum")), weak_quorum),
     Mutant("votes are not durable (M40)", "durable", ((normal, "bind"),), forgets_votes),
     Mutant("certificates are left out (M15)", "lock", ((viewchange, "own_view_change"),), hides_certificates, CRASHES, range(60)),
-    Mutant("a NewView is not verified (M16)", "new-view", ((newview, "refuse"),), enters_anything, CRASHES, range(30)),
+    Mutant("a NewView is not verified (M16)", "new-view", ((newview, "refuse"),), enters_anything, CRASHES, range(30, 45)),
     Mutant("a checkpoint of one is stable (M3)", "certificate", ((checkpoint, "collect_garbage"),), unproven),
     Mutant("states differ (M38)", "water", ((checkpoint, "take"),), lies_about_state),
     Mutant("the view is not durable (M32)", "durable", ((viewchange, "begin"),), view_not_durable),

@@ -92,7 +92,7 @@ def _on_timer(state: ReplicaState, name: TimerName, epoch: int, out: list[Effect
 
 
 def _on_started(state: ReplicaState, out: list[Effect]) -> ReplicaState:
-    """A new replica is in view 0; one that restarts asks for a view, for it does not know what it heard in the last one (C4)."""
+    """A replica is in the view it was in; one that was asking for a view asks again, and its question is durable already (C4)."""
     state = timers.arm_resend(state, out)
     if state.in_timeout:
         return viewchange.begin(state, View(state.to_view + 1), out)
