@@ -243,4 +243,4 @@ def _listening(seat: Seat, keys: tuple[tuple[str, str], ...]) -> dict[tuple[str,
 
 def _without_misbehaviour(text: str) -> str:
     """The settings of a Byzantine embedded node, for one that is honest."""
-    return "".join(line for line in text.splitlines(keepends=True) if not line.strip().startswith("byzantine="))
+    return "".join(line for line in text.splitlines(keepends=True) if not line.strip().startswith(("byzantine=", "mutant=")))

@@ -131,6 +131,7 @@ def _config_values(plan: ChainPlan, node: NodePlan) -> dict[str, object]:
         "log_level": spec.log_level,
         "engine": spec.engine,
         "byzantine": node.byzantine,
+        "mutant": node.mutant,
         "protocol": spec.protocol,
         "quirks": ",".join(spec.quirks),
     }

@@ -155,6 +155,7 @@ def _config_values(plan: ChainPlan, node: NodePlan) -> dict[str, object]:
         "engine": spec.engine,
         "protocol": spec.protocol,
         "byzantine": node.byzantine,
+        "mutant": node.mutant,
         "quirks": ",".join(spec.quirks),
     }
 

@@ -78,6 +78,7 @@ class NodeHome:
     p2p_id: str
     listen_ip: str = "0.0.0.0"  # noqa: S104 - what build_chain.sh writes
     byzantine: str = ""
+    mutant: str = ""
     generation: Generation = 3
     channel_port: int = 0
 

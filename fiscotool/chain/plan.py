@@ -61,6 +61,7 @@ class NodePlan:
     web3_port: int
     weight: int = 1
     byzantine: str = ""
+    mutant: str = ""
     channel_port: int = 0
     agency: str = "agency"
     groups: tuple[int, ...] = (1,)
@@ -142,6 +143,7 @@ def _node(spec: ChainSpec, index: int, name: str, seat: _Seat) -> NodePlan:
         web3_port=0 if is_2 else bases.web3 + seat.offset,
         weight=spec.weights[index] if spec.weights else 1,
         byzantine=spec.byzantine.get(name, ""),
+        mutant=spec.mutants.get(name, spec.mutants.get("all", "")),
         channel_port=bases.rpc + seat.offset if is_2 else 0,
         agency=group.agency,
         groups=group.groups,

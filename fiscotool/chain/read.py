@@ -144,6 +144,7 @@ def _read_node(place: Path, name: str, sm: str) -> NodeHome:
         p2p_id=read_text(place / "conf" / f"{sm}ssl.nodeid").strip().lower(),
         listen_ip=text_of(config, "rpc", "listen_ip", "0.0.0.0"),  # noqa: S104 - NodeConfig's default
         byzantine=text_of(config, "fiscotool", "byzantine", ""),
+        mutant=text_of(config, "fiscotool", "mutant", ""),
     )
 
 

@@ -106,6 +106,7 @@ def _read_node(place: Path, name: str, *, is_sm: bool) -> NodeHome:
         p2p_id=node_id,
         listen_ip=text_of(config, "rpc", "jsonrpc_listen_ip", shared_ip),
         byzantine=text_of(config, "fiscotool", "byzantine", ""),
+        mutant=text_of(config, "fiscotool", "mutant", ""),
         generation=2,
         channel_port=port_of(config, "rpc", 20200, source, key="channel_listen_port"),
     )

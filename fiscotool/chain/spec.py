@@ -7,7 +7,7 @@ the option's name and the allowed range in the message. Pure: no file is looked 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +26,7 @@ PROTOCOLS = ("fisco3", "fisco2", "classic")
 
 PROTOCOL_DEFAULT = "fisco3"
 
-WIRE_QUIRKS = ("type-unsigned", "empty-sync-unchecked")
+WIRE_QUIRKS = ("type-unsigned", "empty-sync-unchecked", "f3-hash-not-recomputed")
 """Holes of 3.16.4 outside the core that the embedded node can reproduce, beside those of `pbft.rules.Quirk`."""
 
 VERSION_DEFAULT = "3.16.0"
@@ -58,7 +58,8 @@ class ChainSpec:
     """A chain to be deployed. Defaults are build_chain.sh's, but for `rpc_tls` and `web3_enabled` (docs: chain.plan.DIFFERENCES).
 
     `weights` is empty (all 1) or one per node, in the order of the layout; `byzantine` maps node names (node3, or 10.0.0.1/node3 where
-    there are several hosts) to a mode; `quirks` are names of `pbft.rules.Quirk` or WIRE_QUIRKS; `balances` maps addresses to wei in
+    there are several hosts) to a mode; `mutants` likewise, or `all`, to a planted bug;
+    `quirks` are names of `pbft.rules.Quirk` or WIRE_QUIRKS; `balances` maps addresses to wei in
     block 0 of the embedded engine; `protocol` is which PBFT the embedded engine runs (PROTOCOLS); `sm_crypto` is national cryptography,
     which only the official script can provide. `listen_ip` empty means: a loopback host's own address, every interface on other hosts.
     `tx_gas_limit` None means build_chain.sh's.
@@ -84,6 +85,7 @@ class ChainSpec:
     log_level: str = LOG_LEVEL_DEFAULT
     weights: tuple[int, ...] = ()
     byzantine: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    mutants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     quirks: tuple[str, ...] = ()
     balances: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     sm_crypto: bool = False
@@ -180,11 +182,23 @@ def check_spec(spec: ChainSpec, node_names: tuple[str, ...]) -> None:
             raise UsageError(f"--byzantine: there is no {name!r} in this chain", hint=f"its nodes are {', '.join(node_names[:8])}")
         if mode not in BYZANTINE_MODES:
             raise UsageError(f"--byzantine: {mode!r} is not a known misbehaviour", hint=f"one of {', '.join(BYZANTINE_MODES)}")
+    _check_mutants(spec, node_names)
     known = [quirk.value for quirk in Quirk] + list(WIRE_QUIRKS)
     for quirk in spec.quirks:
         if quirk not in known:
             raise UsageError(f"--quirk: {quirk!r} is not known", hint=f"one of {', '.join(known)}")
     _check_engine(spec)
+
+
+def _check_mutants(spec: ChainSpec, node_names: Sequence[str]) -> None:
+    for name, given in spec.mutants.items():
+        from fiscotool.mutants.registry import mutant_named
+
+        if name not in (*node_names, "all"):
+            raise UsageError(f"--mutant: there is no {name!r} in this chain", hint=f"all, or one of {', '.join(node_names[:8])}")
+        mutant = mutant_named(given)
+        if mutant is None or mutant.dialect != spec.protocol:
+            raise UsageError(f"--mutant: {given!r} is no mutant of {spec.protocol}", hint="docs/mutants.md lists them")
 
 
 def _check_generation_2(spec: ChainSpec) -> None:
@@ -236,6 +250,7 @@ def _check_engine(spec: ChainSpec) -> None:
         options = (
             ("--byzantine", spec.byzantine),
             ("--quirk", spec.quirks),
+            ("--mutant", spec.mutants),
             ("--fund", spec.balances),
         )
         for option, given in options:

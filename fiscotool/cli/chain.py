@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     help="Embedded: which PBFT the nodes run; fisco2 makes a chain of 2.x.  [default: fisco3]",
 )
 @click.option("--byzantine", multiple=True, metavar="NODE=MODE", help="Embedded: a node that misbehaves (node3=equivocate).")
+@click.option(
+    "--mutant", "mutants", multiple=True, metavar="NODE=NAME", help="Embedded: plant a bug, all=NAME everywhere (docs/mutants.md)."
+)
 @click.option("--quirk", "quirks", multiple=True, metavar="NAME", help="Embedded: reproduce a hole of the real node (docs/pbft.md).")
 @click.option("--fund", "funds", multiple=True, metavar="ADDRESS=WEI", help="Embedded: balance of an account in block 0.")
 @click.option("--rpc-tls", is_flag=True, help="JSON-RPC over TLS with client certificates, as build_chain.sh configures it.")

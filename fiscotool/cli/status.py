@@ -81,13 +81,14 @@ def _row(target: LocalTarget, name: str, process: NodeProcess, look: Look, leade
         "sealers": look.sealer_count,
         "quorum": look.quorum_weight,
         "byzantine": node.byzantine if node else "",
+        "mutant": node.mutant if node else "",
         "error": "" if process.state == "stopped" else look.error,
     }
 
 
 def as_table(rows: list[dict[str, Any]]) -> str:
     """The rows for people."""
-    headers = HEADERS if any(row["error"] or row["byzantine"] for row in rows) else HEADERS[:-1]
+    headers = HEADERS if any(row["error"] or row["byzantine"] or row["mutant"] for row in rows) else HEADERS[:-1]
     return table(
         headers,
         [
@@ -99,11 +100,16 @@ def as_table(rows: list[dict[str, Any]]) -> str:
                 row["since"],
                 *(row[key] for key in ("index", "height", "view", "leader", "peers")),
                 "yes" if row["timeout"] else "no" if row["timeout"] is False else None,
-                *([row["error"] or (f"byzantine: {row['byzantine']}" if row["byzantine"] else "")] if headers is HEADERS else []),
+                *([row["error"] or _misbehaviour(row)] if headers is HEADERS else []),
             )
             for row in rows
         ],
     )
+
+
+def _misbehaviour(row: dict[str, Any]) -> str:
+    """What a node was deployed to do wrong."""
+    return ", ".join(f"{kind}: {row[kind]}" for kind in ("byzantine", "mutant") if row[kind])
 
 
 def remark(rows: list[dict[str, Any]]) -> str:

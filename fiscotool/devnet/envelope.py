@@ -11,6 +11,9 @@ Rule 3. A CheckPoint also signs the block hash: a quorum of these is the block's
 Rule 4. Everything nested is verified: proofs in view changes, and in a NewView each view change over its own content.
 Rule 5. A signature must recover to the sealer's key with its own v: whoever later checks a proof by recovery agrees with us.
 
+`WireQuirk.HASH_NOT_RECOMPUTED` (F3): a ViewChange or NewView passes with any signature its sender ever made over anything, because
+what is verified is the hash it names, not the hash of its content.
+
 Verified signatures are remembered (a few thousand), because the same proof comes alone, in a view change and in a NewView.
 
 Sources: spec 3.x 1.4; bcos-pbft `PBFTCodec.cpp`, `PBFTEngine::checkSignature`; OSDI'99 section 4.2.
@@ -59,6 +62,7 @@ class Envelope:
         self._key = key
         self._dialect = dialect
         self._is_type_signed = WireQuirk.TYPE_UNSIGNED not in wire_quirks
+        self._is_hash_recomputed = WireQuirk.HASH_NOT_RECOMPUTED not in wire_quirks
         self._is_view_in_proof = Quirk.PROOF_WITHOUT_VIEW not in quirks
         self._verified: dict[tuple[bytes, bytes, bytes], None] = {}
 
@@ -109,7 +113,8 @@ class Envelope:
         except DecodeError as problem:
             raise WireError("not a PBFT message") from problem
         message = decode_message(raw.type, raw.payLoad, raw.signatureData)
-        self._check(sealers, message.sender, self._signed_hash(raw.type, raw.payLoad), raw.signatureData)
+        if self._is_hash_recomputed or not self._is_known(sealers, message, raw.signatureData):
+            self._check(sealers, message.sender, self._signed_hash(raw.type, raw.payLoad), raw.signatureData)
         self._check_nested(message, sealers)
         return message
 
@@ -129,6 +134,12 @@ class Envelope:
         self._verified[known] = None
         if len(self._verified) > _REMEMBERED_MAX:
             del self._verified[next(iter(self._verified))]
+
+    def _is_known(self, sealers: Sequence[bytes], message: Message, signature: bytes) -> bool:
+        """Whether the sender of this ViewChange or NewView is known to have made the signature, over whatever it was (F3)."""
+        if not isinstance(message, ViewChange | NewView) or not 0 <= message.sender < len(sealers):
+            return False
+        return any(known[0] == sealers[message.sender] and known[2] == signature for known in self._verified)
 
     def _check_nested(self, message: Message, sealers: Sequence[bytes]) -> None:
         match message:

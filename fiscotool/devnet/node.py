@@ -35,13 +35,13 @@ from fiscotool.devnet.narrators import make_narrator
 from fiscotool.devnet.outgoing import SignedOutgoing
 from fiscotool.devnet.parts import Parts
 from fiscotool.devnet.peers import Peers
+from fiscotool.devnet.planted import announce_mutant, dialect_of
 from fiscotool.devnet.rulebook import rules_of
 from fiscotool.devnet.settings import Settings
 from fiscotool.devnet.sync import BlockSync
 from fiscotool.devnet.synced import SyncedBlocks
 from fiscotool.devnet.waiting import Waiting
 from fiscotool.devnet.wire_parts import WireError
-from fiscotool.pbft.dialects import DIALECTS
 from fiscotool.pbft.events import Event, PeersChanged, PoolSize, Proposed, Received, Started, SyncTarget
 from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.rules import Rules
@@ -61,7 +61,7 @@ class Node:
         self.identity = identity
         self._log = log
         self.settings = settings
-        self.dialect = DIALECTS[settings.protocol]
+        self.dialect = dialect_of(settings)
         self._on_fatal = on_fatal
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_stopping = False
@@ -137,6 +137,7 @@ class Node:
         """Start the core, then listen and dial. Raises OSError when the P2P port is taken."""
         if self.settings.byzantine:
             announce(self._log, self.settings.byzantine)
+        announce_mutant(self._log, self.settings.mutant)
         self.narrator.started(self.driver.state)
         self.post(Started())
         await self.peers.listen()

@@ -12,6 +12,7 @@ from fiscotool.pbft.types import NodeIndex
 
 __all__ = ["rules_of"]
 
+
 def rules_of(config: ChainConfig, settings: Settings, node_id: bytes) -> tuple[Rules, NodeIndex | None]:
     """Rules for the next block, and the index of `node_id` in them, None for one that is no sealer. Ticks are milliseconds."""
     ids = [sealer.node_id for sealer in config.sealers]

@@ -3,7 +3,7 @@
 Rule 1. Everything that is wrong is said before anything is opened: file, section, key, value, what is expected (`SettingsError`).
 Rule 2. Unknown keys are ignored, as the real node does; the keys only an embedded node has live in the section `[fiscotool]`:
         `protocol=fisco3|fisco2|classic` (which PBFT, the same on all nodes; `pbft.dialects`),
-        `byzantine=equivocate|forge-block|double-sign|drop-commits|lie-height` and `quirks=<name>,<name>…`.
+        `byzantine=equivocate|forge-block|double-sign|drop-commits|lie-height`, `quirks=<name>,<name>…` and `mutant=<name>`.
 Rule 3. Relative paths are relative to the directory of the process (start.sh does `cd` into the node directory).
 
 Sources: spec 3.x 4.6, 4.7; bcos-tool `NodeConfig.cpp`, bcos-gateway `GatewayConfig.cpp`.
@@ -55,6 +55,8 @@ class WireQuirk(Enum):
     """A signature does not cover the packet type, so a Prepare can be replayed as a Commit (FIB-134, spec 1.4)."""
     EMPTY_SYNC_UNCHECKED = "empty-sync-unchecked"
     """A synced block without transactions is taken without checking its signatures (spec 1.16)."""
+    HASH_NOT_RECOMPUTED = "f3-hash-not-recomputed"
+    """A ViewChange or NewView names its own hash, which is verified, not its content (F3: FISCO 2448, PR #2447)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Settings:
     protocol: str
     quirks: frozenset[Quirk]
     wire_quirks: frozenset[WireQuirk]
+    mutant: str = ""
 
     @property
     def group_id(self) -> str:
@@ -182,7 +185,25 @@ def read_embedded(ini: Ini, protocols: Collection[str], default: str) -> dict[st
     if protocol not in protocols:
         raise ini.wrong("fiscotool", "protocol", "one of " + ", ".join(protocols))
     quirks, wire_quirks = _quirks(ini)
-    return {"byzantine": byzantine, "protocol": protocol, "quirks": quirks, "wire_quirks": wire_quirks}
+    mutant = ini.text("fiscotool", "mutant", "")
+    if mutant:
+        mutant, quirks, wire_quirks = _mutant(ini, mutant, protocol, quirks, wire_quirks)
+    return {"byzantine": byzantine, "protocol": protocol, "quirks": quirks, "wire_quirks": wire_quirks, "mutant": mutant}
+
+
+def _mutant(
+    ini: Ini, name: str, protocol: str, quirks: frozenset[Quirk], wire_quirks: frozenset[WireQuirk]
+) -> tuple[str, frozenset[Quirk], frozenset[WireQuirk]]:
+    """The mutant's name as it is registered, and the holes with those that come with it."""
+    from fiscotool.mutants.plant import SIGNED_DIFFERENTLY
+    from fiscotool.mutants.registry import mutant_named
+
+    mutant = mutant_named(name)
+    if mutant is None or mutant.dialect != protocol:
+        raise ini.wrong("fiscotool", "mutant", f"the name of a mutant of {protocol} (docs/mutants.md)")
+    more = frozenset({mutant.switch} & SIGNED_DIFFERENTLY) if mutant.switch is not None else frozenset()
+    wire = frozenset({WireQuirk(mutant.wire_switch)}) if mutant.wire_switch else frozenset()
+    return mutant.name, quirks | more, wire_quirks | wire
 
 
 def read_settings(config: Path, genesis: Path) -> Settings:

@@ -51,7 +51,7 @@ _VOTES = (
     _of("M12", "the lock is not asked", S, "FISCO lock", votes.no_lock),
     _of("M13", "a lock is never released", L, "H1", Quirk.LOCK_NEVER_RELEASED),
     _of("M17", "prepared certificates are not verified", S, "F3", votes.certificates_unverified, lying=True),
-    _of("M23", "a message's hash is not recomputed on decoding", S, "F3", "hash-not-recomputed", lying=True),
+    _of("M23", "a message's hash is not recomputed on decoding", S, "F3", "f3-hash-not-recomputed", lying=True),
     _of("M34", "pre-prepares above the high water mark are accepted", C, "water marks", votes.far_proposals, lying=True),
     _of("M46a", "the leader's height is left out", C, "leader formula", votes.leader_by_view),
     _of("M46b", "the leader is computed from the last height", C, "leader formula of 2.x", votes.leader_of_last),

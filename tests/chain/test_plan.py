@@ -84,6 +84,9 @@ def test_roles_that_run_into_each_other(bases: PortBases, fact: str) -> None:
         pytest.param({"weights": (1, 2)}, "2 weights for 4 nodes", id="too few weights"),
         pytest.param({"weights": (1, 0, 1, 1)}, "a node's weight is 0", id="weight 0"),
         pytest.param({"byzantine": {"node4": "equivocate"}}, "there is no 'node4'", id="a fifth of four"),
+        pytest.param({"mutants": {"node4": "M1"}}, "there is no 'node4'", id="a mutant in a fifth of four"),
+        pytest.param({"mutants": {"all": "M5"}}, "'M5' is no mutant of fisco3", id="an unknown mutant"),
+        pytest.param({"mutants": {"all": "fisco2-M1"}}, "is no mutant of fisco3", id="a mutant of another protocol"),
         pytest.param({"byzantine": {"node3": "lie"}}, "'lie' is not a known misbehaviour", id="an unknown mode"),
         pytest.param({"quirks": ("amnesty",)}, "'amnesty' is not known", id="an unknown quirk"),
         pytest.param({"balances": {"0xaa": 1}}, "is not 0x and 40 hex digits", id="a short address"),
@@ -102,6 +105,11 @@ def test_what_no_node_would_run_with(changes: dict[str, Any], fact: str) -> None
         plan_chain(replace(FOUR, **changes))
     assert fact in caught.value.message
     assert caught.value.hint
+
+
+def test_a_mutant_reaches_all_nodes_or_one() -> None:
+    assert [node.mutant for node in plan_chain(replace(FOUR, mutants={"all": "M1"})).nodes] == ["M1"] * 4
+    assert [node.mutant for node in plan_chain(replace(FOUR, mutants={"node2": "M1"})).nodes] == ["", "", "M1", ""]
 
 
 def test_byzantine_nodes_and_weights_reach_their_node() -> None:

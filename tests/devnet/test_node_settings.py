@@ -54,6 +54,19 @@ def test_quirks_and_misbehaviour_of_the_embedded_engine(tmp_path: Path) -> None:
     assert settings.wire_quirks == {WireQuirk.TYPE_UNSIGNED}
 
 
+def test_a_mutant_is_known_by_name_and_brings_its_holes(tmp_path: Path) -> None:
+    for name, holes, wire in (("m1", set(), set()), ("H4", {Quirk.PROOF_WITHOUT_VIEW}, set()), ("M23", set(), {WireQuirk.HASH_NOT_RECOMPUTED})):
+        write_node(tmp_path, f"[fiscotool]\nmutant={name}\n")
+        settings = read_settings(tmp_path / "config.ini", tmp_path / "config.genesis")
+        assert settings.mutant.lower() == name.lower()
+        assert settings.quirks == holes
+        assert settings.wire_quirks == wire
+    for name in ("M5", "fisco2-M1"):
+        write_node(tmp_path, f"[fiscotool]\nmutant={name}\n")
+        with pytest.raises(SettingsError, match="mutant"):
+            read_settings(tmp_path / "config.ini", tmp_path / "config.genesis")
+
+
 def test_the_protocol_is_told_and_fisco3_where_it_is_not(tmp_path: Path) -> None:
     write_node(tmp_path, "[fiscotool]\nprotocol=classic\n")
     assert read_settings(tmp_path / "config.ini", tmp_path / "config.genesis").protocol == "classic"

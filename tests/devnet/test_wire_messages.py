@@ -130,6 +130,29 @@ def test_with_the_quirk_it_can() -> None:
     assert envelope(1, WireQuirk.TYPE_UNSIGNED).open(raw.SerializeToString(), SEALERS) == Commit(View(3), Height(7), D, NodeIndex(0))
 
 
+def _forged_view_change(hole: Envelope) -> bytes:
+    """What sealer 0 once signed, around a view change in its name that it never made; `hole` has heard the original."""
+    _, data = envelope(0).sign(ViewChange(View(3), Height(6), E, NodeIndex(0)), 0)
+    assert hole.open(data, SEALERS)
+    _, other = envelope(0).sign(ViewChange(View(1_000), Height(6), E, NodeIndex(0)), 0)
+    raw, forged = pb.RawMessage.FromString(data), pb.RawMessage.FromString(other)
+    forged.signatureData = raw.signatureData
+    return forged.SerializeToString()
+
+
+def test_f3_a_view_change_needs_a_signature_over_its_own_content() -> None:
+    sound = envelope(1)
+    with pytest.raises(NotAuthentic):
+        sound.open(_forged_view_change(sound), SEALERS)
+
+
+def test_f3_with_the_quirk_any_signature_of_the_sender_will_do() -> None:
+    hole = envelope(1, WireQuirk.HASH_NOT_RECOMPUTED)
+    message = hole.open(_forged_view_change(hole), SEALERS)
+    assert isinstance(message, ViewChange)
+    assert message.view == 1_000
+
+
 def _redated(certificate: PreparedCertificate) -> PreparedCertificate:
     return replace(certificate, view=View(9))
 
