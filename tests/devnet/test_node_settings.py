@@ -55,7 +55,11 @@ def test_quirks_and_misbehaviour_of_the_embedded_engine(tmp_path: Path) -> None:
 
 
 def test_a_mutant_is_known_by_name_and_brings_its_holes(tmp_path: Path) -> None:
-    for name, holes, wire in (("m1", set(), set()), ("H4", {Quirk.PROOF_WITHOUT_VIEW}, set()), ("M23", set(), {WireQuirk.HASH_NOT_RECOMPUTED})):
+    for name, holes, wire in (
+        ("m1", set(), set()),
+        ("H4", {Quirk.PROOF_WITHOUT_VIEW}, set()),
+        ("M23", set(), {WireQuirk.HASH_NOT_RECOMPUTED}),
+    ):
         write_node(tmp_path, f"[fiscotool]\nmutant={name}\n")
         settings = read_settings(tmp_path / "config.ini", tmp_path / "config.genesis")
         assert settings.mutant.lower() == name.lower()
