@@ -406,6 +406,9 @@ def test_c4_a_restarted_replica_is_in_its_view_or_asks_again_with_its_proof() ->
     (message,) = again.said(ViewChange)
     assert (message.view, message.index, len(message.stable)) == (1, 5, 3)
     assert [entry.proposal.digest for entry in message.prepared] == [d("A")]
+    there = started_at_10(CLASSIC, me=1, height=5, stand=StandRecord(View(7), is_changing=False, stable=stands[-1].stable))
+    assert [message.view for message in there.said(ViewChange)] == [7], "others answer with the NewView of their view"
+    assert not there.state.in_timeout
     stand = StandRecord(View(7), is_changing=True, stable=stands[-1].stable)
     asked = started_at_10(CLASSIC, me=1, height=5, stand=stand).said(ViewChange)
     assert [message.view for message in asked] == [7]

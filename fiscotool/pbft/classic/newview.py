@@ -37,9 +37,14 @@ def refuse_view_change(state: ReplicaState, vc: ViewChange) -> RejectReason | No
 
 
 def refuse(state: ReplicaState, message: NewView) -> RejectReason | None:
-    """Rules 1, 2 and 4."""
+    """Rules 1, 2 and 4: why this replica does not enter the view."""
     if message.view <= state.view or message.view < state.to_view:
         return RejectReason.STALE_VIEW
+    return judge(state, message)
+
+
+def judge(state: ReplicaState, message: NewView) -> RejectReason | None:
+    """Rules 1 and 2: whether it starts its view, whatever view this replica is in."""
     if primary_of(message.view, state.rules) != message.sender:
         return RejectReason.NOT_THE_LEADER
     if state.rules.has(Quirk.NEW_VIEW_UNCHECKED):

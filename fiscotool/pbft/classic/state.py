@@ -151,7 +151,9 @@ def initial_state(
         return _with_votes(state, votes)
     low = stand.stable[0].index if stand.stable else Height(0)
     view = View(stand.view - 1) if stand.is_changing else stand.view
-    state = state._replace(low=low, stable=stand.stable, floor=low, view=View(max(view, 0)), to_view=View(max(view, 0)), in_timeout=stand.is_changing)
+    state = state._replace(
+        low=low, stable=stand.stable, floor=low, view=View(max(view, 0)), to_view=View(max(view, 0)), in_timeout=stand.is_changing
+    )
     return _with_votes(state, votes)
 
 

@@ -96,6 +96,9 @@ def _on_started(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     state = timers.arm_resend(state, out)
     if state.in_timeout:
         return viewchange.begin(state, View(state.to_view + 1), out)
+    if state.me is not None and state.view > 0:
+        # Who is in this view or a later one answers with its NewView.
+        out.append(Broadcast(viewchange.own_view_change(state)))
     return normal.seal(state, out)
 
 

@@ -50,7 +50,7 @@ def own_view_change(state: ReplicaState) -> ViewChange:
     prepared = tuple(
         PreparedCertificate(slot.cert.view, _bare(slot.cert.proposal), slot.cert.signatures)
         for slot in state.slots
-        if slot.cert is not None
+        if slot.cert is not None and slot.cert.view < state.to_view
     )
     digest = state.stable[0].digest if state.stable else NO_DIGEST
     return ViewChange(state.to_view, state.low, digest, state.me, prepared, stable=state.stable)
@@ -120,6 +120,8 @@ def on_new_view(state: ReplicaState, message: NewView, out: list[Effect]) -> Rep
     """A primary shows why the view begins. The own one comes back signed."""
     if message.sender == state.me and message.view != state.issued_view:
         return state
+    if message.view == state.view and state.new_view is None and newview.judge(state, message) is None:
+        return state._replace(new_view=message)  # Forgotten in a restart; others may ask for it (rule 4).
     if (reason := newview.refuse(state, message)) is not None:
         return state if message.sender == state.me else _reject(state, message, reason, out)
     return join(newview.enter(state, message, out), out)
