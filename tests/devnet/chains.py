@@ -58,7 +58,7 @@ class Running:
             with (home.directory / "nohup.out").open("ab") as out:
                 command = [sys.executable, "-c", "import sys; from fiscotool.devnet.main import main; sys.exit(main(sys.argv[1:]))"]
                 self.processes[name] = subprocess.Popen(
-                    [*command, "-c", "config.ini", "-g", "config.genesis"], cwd=home.directory, stdout=out, stderr=subprocess.STDOUT
+                    [*command, *home.arguments], cwd=home.directory, stdout=out, stderr=subprocess.STDOUT
                 )
 
     def kill(self, name: str) -> None:
@@ -86,10 +86,11 @@ class Running:
         return codes
 
     def call(self, name: str, method: str, *params: Any, within_s: float = 5.0) -> Any:
-        """Result of a native RPC call. Raises OSError when the node does not answer, AssertionError on an RPC error."""
+        """Result of a native RPC call (2.x: in group 1). Raises OSError when the node does not answer, AssertionError on an RPC error."""
         connection = http.client.HTTPConnection("127.0.0.1", self.node(name).rpc_port, timeout=within_s)
+        group: list[Any] = [1] if self.chain.generation == 2 else ["group0", ""]
         try:
-            body = json.dumps({"jsonrpc": "2.0", "method": method, "params": ["group0", "", *params], "id": 1})
+            body = json.dumps({"jsonrpc": "2.0", "method": method, "params": [*group, *params], "id": 1})
             connection.request("POST", "/", body, {"Content-Type": "application/json"})
             answer = json.loads(connection.getresponse().read())
         finally:
