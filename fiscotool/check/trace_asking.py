@@ -1,7 +1,8 @@
 """Timers, and what makes a replica ask for a view, as 3.x tells it.
 
 Rule. A view is asked for because the timer ran out, because the leader is faulty, or because f+1 ask for one later view; the first two
-      ask for the next view, the third for that one. A process that begins asks twice (views 1 and 2).
+      ask for the next view, the third for that one. A process that begins asks twice, for views 1 and 2 or, if it has kept votes of
+      later views, for those after them.
 
 Sources: spec 3.x 1.10, 1.11, 1.14; Castro & Liskov, OSDI'99, sections 4.4, 4.5.2.
 """
@@ -117,8 +118,10 @@ def send_view_change(node: Node, record: TraceRecord) -> Key | None:
             g["ask.view"] += 1
             if node.target and (view < node.target if node.cause == "leader" else view != node.target):
                 node.fail("ask.view", record, f"view {node.target} is the one to ask for", node.target, view)
-        elif view >= 2 or node.has_recovered:  # noqa: PLR2004 (a process asks for views 1 and 2 as it begins)
-            node.cause = ""
+        else:
+            node.first_asks -= 1
+            if node.first_asks <= 0 or node.has_recovered:
+                node.cause = ""
     if node.cause != "start":
         node.cause = ""
     if node.view is not None:

@@ -99,6 +99,7 @@ class Node:
         self.sent_new_view = -1
         self.cause = "start" if is_known else "unknown"
         self.target = 0
+        self.first_asks = 2
         self.asked: tuple[int, int | None, TraceRecord, int] | None = None
         """A view change sent without a reason told: its view, the view asked for before, its record and place."""
         self.written = -1

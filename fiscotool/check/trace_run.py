@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from fiscotool.check.trace_book import Book, Key
 from fiscotool.check.trace_context import TraceContext
 from fiscotool.check.trace_dialects import AUTOMATA
+from fiscotool.check.trace_lanes import Lane, lanes_of
 from fiscotool.check.trace_messages import KINDS_RECEIVED, KINDS_SENT, TALLIES, abridged, key_of
 from fiscotool.check.trace_node import Node
 from fiscotool.check.trace_verdict import Counters, TraceVerdict, Verdict
@@ -30,18 +31,6 @@ _TIE_S = 1e-6
 """Times are told in microseconds and compared as floating point numbers."""
 
 
-class _Lane:
-    """The records of one replica, and how far they were taken."""
-
-    __slots__ = ("low_s", "next", "node", "places")
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.places: list[int] = []
-        self.next = 0
-        self.low_s = float("-inf")
-
-
 class Run:
     """One check. `records` are in the order given; `verdict` may be called once."""
 
@@ -50,20 +39,19 @@ class Run:
         self._records = records
         self._book = Book(context)
         self._witness = array("q")
-        self._lanes: dict[str, _Lane] = {}
-        self._waiting: dict[Key, list[_Lane]] = defaultdict(list)
-        self._ready: list[tuple[float, str, _Lane]] = []
+        self._lanes = lanes_of(records, self._book)
+        self._waiting: dict[Key, list[Lane]] = defaultdict(list)
+        self._ready: list[tuple[float, str, Lane]] = []
         self._keeps_voters = not context.tells_receives or context.missing_max > 0
         self._digits = min((len(record.digest) for record in records if record.digest), default=0)
         self._mixed = any(len(record.digest) > self._digits for record in records)
         self._steps = AUTOMATA[context.dialect]
-        self._acts: Counter[Act] = Counter()
+        self._acts = Counter(record.act for record in records)
         self._ends_open = context.ends_open
         self._past_end: Counter[str] = Counter()
 
     def verdict(self) -> TraceVerdict:
         """Take all records and say what came of it."""
-        self._sort()
         self._ready = [(self._records[lane.places[0]].at_s, name, lane) for name, lane in self._lanes.items()]
         heapq.heapify(self._ready)
         while self._ready or self._waiting:
@@ -76,35 +64,7 @@ class Run:
             self._end_of_life(lane)
         return self._judged()
 
-    def _sort(self) -> None:
-        """Lanes of replicas, indexes of replicas; records out of order are told and left where they stand."""
-        book, owners = self._book, self._book.owners
-        single = len(self._context.members) == 1
-        since = self._context.members[0].since
-        last: dict[str, tuple[int, int, int | None]] = {}
-        for place, record in enumerate(self._records):
-            name = record.replica
-            lane = self._lanes.get(name)
-            if lane is None:
-                lane = self._lanes[name] = _Lane(Node(name, book))
-                life, sequence, index = -1, -1, None
-            else:
-                life, sequence, index = last[name]
-            book.guard_counts["report.order"] += 1
-            if (record.life, record.sequence) <= (life, sequence):
-                text = f"comes after record {sequence} of life {life}"
-                book.fail("report.order", record, place, text, None, None, binds=True)
-            lane.places.append(place)
-            told = record.index
-            if told is not None and (told != index or not single):
-                index = told
-                if not single and record.height is not None:
-                    since = self._context.members_at(record.height).since
-                owners.setdefault((since, told), name)
-            last[name] = (record.life, record.sequence, index)
-        self._acts = Counter(record.act for record in self._records)
-
-    def _advance(self, lane: _Lane) -> None:
+    def _advance(self, lane: Lane) -> None:
         """Take records of this lane as long as it is the one whose turn it is."""
         records, ready, node, places = self._records, self._ready, lane.node, lane.places
         limit_s = ready[0][0] if ready else float("inf")
@@ -178,7 +138,7 @@ class Run:
         self._past_end[lane.node.replica] += 1
         return True
 
-    def _time(self, lane: _Lane, record: TraceRecord, place: int, key: Key | None) -> None:
+    def _time(self, lane: Lane, record: TraceRecord, place: int, key: Key | None) -> None:
         """Rule 3."""
         error_s = record.error_s + self._context.slack_s
         low_s = lane.low_s
@@ -191,7 +151,7 @@ class Run:
             low_s = record.at_s - error_s
         lane.low_s = max(low_s, record.at_s - error_s)
 
-    def _send(self, lane: _Lane, record: TraceRecord) -> None:
+    def _send(self, lane: Lane, record: TraceRecord) -> None:
         """What this record sends is there from now on; who waits for it goes on."""
         kind = KINDS_SENT.get(record.act)
         node = lane.node
@@ -255,7 +215,7 @@ class Run:
         self._publish(key, record.at_s)
         self._resume(lane)
 
-    def _resume(self, lane: _Lane) -> None:
+    def _resume(self, lane: Lane) -> None:
         if self._book.is_over:
             self._advance(lane)
         else:
@@ -274,7 +234,7 @@ class Run:
                     found.add(key_of(kind, index, record))
         return found
 
-    def _end_of_life(self, lane: _Lane) -> None:
+    def _end_of_life(self, lane: Lane) -> None:
         """A view told and never entered."""
         debt = lane.node.debt
         if debt is not None:

@@ -138,6 +138,10 @@ def enter_view(node: Node, record: TraceRecord) -> Key | None:
     if view is None:
         return None
     unasked(node)
+    if record.view is not None:
+        g["enter.same"] += 1
+        if record.view != view:
+            node.fail("enter.same", record, f"is in view {view}", view, record.view)
     if node.view is not None:
         g["view.grows"] += 1
         if view < node.view:

@@ -64,6 +64,7 @@ def send_prepare(node: Node, record: TraceRecord) -> Key | None:
         if slot.accepted != digest:
             was = f"accepted {slot.accepted[:8]}" if slot.accepted else "nothing was accepted"
             node.fail("prepare.accepted", record, f"{was} at height {height}")
+        _in_own_view(node, record, view, slot.view)
     g["prepare.single"] += 1
     known = slot.sent.setdefault((0, view), digest)
     if known != digest:
@@ -73,6 +74,14 @@ def send_prepare(node: Node, record: TraceRecord) -> Key | None:
     if known != digest:
         node.fail("prepare.durable", record, f"prepared {known[:8]} in view {view} in an earlier life")
     return None
+
+
+def _in_own_view(node: Node, record: TraceRecord, view: int, of_slot: int) -> None:
+    """An own vote names the view of what it is for, or the one the replica is in."""
+    if node.view is not None:
+        node.guards["vote.view"] += 1
+        if view not in {of_slot, node.view}:
+            node.fail("vote.view", record, f"is in view {node.view}, and what it votes for is of view {of_slot}", node.view, view)
 
 
 def prepare_counted(node: Node, record: TraceRecord) -> Key | None:
@@ -190,6 +199,7 @@ def send_commit(node: Node, record: TraceRecord) -> Key | None:
         if slot.lock != digest:
             was = f"prepared {slot.lock[:8]}" if slot.lock else "nothing was prepared"
             node.fail("commit.prepared", record, f"{was} at height {height}")
+        _in_own_view(node, record, view, slot.lock_view)
     g["commit.single"] += 1
     known = slot.sent.setdefault((1, view), digest)
     if known != digest:

@@ -36,18 +36,45 @@ def judged(recording: Path) -> tuple[Observations, Judgement]:
 
 
 @click.command()
-@recording_argument
+@click.argument("recording", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--logs",
+    "logs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Logs, a directory of them, or a trace (.jsonl) instead; may repeat.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["fisco", "textbook"]),
+    default="fisco",
+    show_default=True,
+    help="What --logs are judged by; FISCO or the paper.",
+)
+@click.option("--weights", metavar="W,W,…", default=None, help="Voting weights by index, which logs do not tell; 1 each when not given.")
+@click.option("--faulty", metavar="NODE", multiple=True, help="A node whose log is not judged, as it may do anything; may repeat.")
 @lang_option
 @json_option
-def check(recording: Path, lang: str, output: Output) -> int:
-    """Judge a recording: does it show what PBFT allows?
+def check(
+    recording: Path | None, logs: tuple[Path, ...], mode: str, weights: str | None, faulty: tuple[str, ...], lang: str, output: Output
+) -> int:
+    """Judge a recording, or what nodes' logs tell: does it show what PBFT allows?
 
-    Exit code 0: every invariant that had to be decided holds; 1: one is violated; 5: the evidence does not suffice.
+    Exit code 0: every invariant that had to be decided holds, the logs are a run of the protocol; 1: something is violated; 5: the
+    evidence does not suffice.
 
     \b
     Example: fiscotool check run.jsonl
              fiscotool check run.jsonl --lang zh
+             fiscotool check --logs nodes/127.0.0.1
+             fiscotool check --logs node0/log --logs node1/log --mode textbook --json
     """
+    if logs:
+        if recording is not None:
+            raise UsageError("a recording and --logs are judged one at a time", hint="leave one of the two out")
+        return _check_logs(logs, mode, weights, faulty, output)
+    if recording is None:
+        raise UsageError("nothing to judge was named", hint="name a recording, or --logs with the nodes' logs")
     observations, judgement = judged(recording)
     output.show(judgement_data(observations, judgement), lambda: judgement_text(observations, judgement, lang=lang))
     if not output.as_json:
@@ -55,6 +82,28 @@ def check(recording: Path, lang: str, output: Output) -> int:
             output.say(f"note: {problem}")
         output.say(f"next: fiscotool report {recording}")
     return EXITS[judgement.verdict.value]
+
+
+def _check_logs(logs: tuple[Path, ...], mode: str, weights: str | None, faulty: tuple[str, ...], output: Output) -> int:
+    """Logs or a trace, held against the protocol record by record."""
+    from dataclasses import replace
+
+    from fiscotool.check.trace import Mode, Verdict, check_trace
+    from fiscotool.cli.traces import read_evidence, verdict_data, verdict_text
+
+    parts = () if weights is None else tuple(weights.split(","))
+    if not all(part.strip().isdigit() and int(part) for part in parts):
+        raise UsageError(f"--weights {weights!r} is no list of whole numbers above 0", hint="write for instance --weights 1,1,2,1")
+    records, context, notes = read_evidence(logs, weights=tuple(map(int, parts)), faulty=frozenset(faulty))
+    unknown = sorted(set(faulty) - {record.replica for record in records})
+    if unknown:
+        raise UsageError(f"--faulty {unknown[0]}: no log is of that node", hint="the names are those of the directories, node0 and so on")
+    verdict = check_trace(records, context=replace(context, mode=Mode(mode)))
+    verdict = replace(verdict, notes=(*notes, *verdict.notes))
+    output.show(verdict_data(verdict), lambda: verdict_text(verdict))
+    if verdict.verdict is Verdict.CONSISTENT:
+        return ExitCode.OK
+    return ExitCode.VIOLATED if verdict.verdict is Verdict.VIOLATION else ExitCode.INCONCLUSIVE
 
 
 def judgement_data(observations: Observations, judgement: Judgement) -> dict[str, object]:

@@ -14,6 +14,7 @@ import orjson
 
 from fiscotool.cli.options import json_option
 from fiscotool.cli.output import Output, table
+from fiscotool.cli.traces import TraceWriter
 from fiscotool.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ SEED_BITS = 32
 @click.option("--replay", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Play a file that --write made.")
 @click.option("--write", type=click.Path(path_type=Path, dir_okay=False), help="Write settings and schedule to this file.")
 @click.option("--log", "log_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the event log to this file.")
+@click.option(
+    "--trace", "trace_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the run as a trace, for `check --logs`."
+)
 @json_option
 def simulate(output: Output, seed: int | None, seeds: str | None, replay: Path | None, **options: Any) -> int:
     """Run whole chains in virtual time, with faults drawn from a seed.
@@ -109,12 +113,15 @@ def _single(output: Output, settings: Settings, schedule: Schedule | None, optio
 
     output.say(f"seed {settings.seed}: {settings.describe()}")
     log_file: Path | None = options["log_file"]
+    watch = TraceWriter(settings, options["trace_file"]) if options["trace_file"] is not None else None
     if log_file is None:
-        outcome = run(settings, schedule)
+        outcome = run(settings, schedule, watch=watch)
     else:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         with log_file.open("w", encoding="utf-8") as file:
-            outcome = run(settings, schedule, write_log=file.write)
+            outcome = run(settings, schedule, write_log=file.write, watch=watch)
+    if watch is not None:
+        watch.write()
     whole = outcome
     if options["shrink"] and not outcome.is_good:
         outcome = shrink(outcome, report=lambda runs, actions: output.progress(f"shrinking: run {runs}, {actions} actions"))

@@ -17,7 +17,7 @@ from fiscotool.protocols.registry import PROTOCOLS
 from fiscotool.sim import faults
 from fiscotool.sim.cluster import Cluster
 from fiscotool.sim.eventlog import EventLog
-from fiscotool.sim.schedule import Schedule, plan, play
+from fiscotool.sim.schedule import Action, Schedule, plan, play
 from fiscotool.sim.settings import STRATEGIES, Settings
 
 LIVE_BLOCKS = 2
@@ -58,8 +58,20 @@ class Outcome:
         return (*names, *(() if self.is_live or self.known_stall else ("liveness",)))
 
 
-def simulate(settings: Settings, schedule: Schedule | None = None, *, write_log: Callable[[str], object] | None = None) -> Outcome:
-    """Both phases. `schedule` replaces the one that belongs to the settings; `write_log` gets the event log as text."""
+def simulate(
+    settings: Settings,
+    schedule: Schedule | None = None,
+    *,
+    write_log: Callable[[str], object] | None = None,
+    watch: Callable[[Cluster], object] | None = None,
+    on_action: Callable[[Action], object] | None = None,
+    on_peace: Callable[[], object] | None = None,
+) -> Outcome:
+    """Both phases. `schedule` replaces the one that belongs to the settings; `write_log` gets the event log as text.
+
+    `watch` is shown the cluster before it starts, to add a listener (`tracing.Tracer`). `on_action` is told of each action of the schedule
+    before it happens, `on_peace` of the beginning of the second phase. They only look.
+    """
     schedule = plan(settings) if schedule is None else schedule
     log = EventLog(write_log)
     cluster = Cluster(
@@ -71,9 +83,13 @@ def simulate(settings: Settings, schedule: Schedule | None = None, *, write_log:
         dialect=PROTOCOLS[settings.dialect],
         log=log,
     )
+    if watch is not None:
+        watch(cluster)
     cluster.start()
-    play(cluster, schedule, settings.ticks)
+    play(cluster, schedule, settings.ticks, on_action=on_action)
     before = max(cluster.heights)
+    if on_peace is not None:
+        on_peace()
     is_live = faults.recover(cluster, blocks=LIVE_BLOCKS, dead=settings.dead)
     core = [i for i in range(len(cluster.replicas)) if i not in settings.dead and i not in cluster.strategies]
     stuck = "" if is_live else f"replicas {core} are at heights {[cluster.heights[i] for i in core]}, wanted {before + LIVE_BLOCKS}"

@@ -21,7 +21,7 @@ from fiscotool.observer.logs.parse import LogParser
 from fiscotool.observer.logs.tail import log_files_in, read_lines, seek_time
 from fiscotool.observer.logs.times import LOCAL
 
-__all__ = ["Source", "read_all", "read_source", "sources_of"]
+__all__ = ["Source", "open_log", "read_all", "read_source", "sources_of"]
 
 _NODE: Final = re.compile(r"node\d+")
 _LOOK_BYTES: Final = 1 << 22
@@ -76,7 +76,7 @@ def read_source(source: Source, parser: LogParser, *, since_s: float | None = No
     """
     for path in source.paths:
         try:
-            with _open(path) as stream:
+            with open_log(path) as stream:
                 if find_zone:
                     parser.zone = zone_from(stream.read(_LOOK_BYTES).decode("utf-8", "replace")) or parser.zone
                     stream.seek(0)
@@ -90,7 +90,8 @@ def read_source(source: Source, parser: LogParser, *, since_s: float | None = No
             raise EnvironmentFailure(f"{path} cannot be read: {reason}", hint="check the file and its permissions") from problem
 
 
-def _open(path: Path) -> BinaryIO:
+def open_log(path: Path) -> BinaryIO:
+    """The bytes of a log file, unpacked. The caller closes it."""
     if path.suffix == ".xz":
         return cast("BinaryIO", lzma.open(path, "rb"))
     if path.suffix == ".gz":

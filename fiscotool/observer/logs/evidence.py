@@ -1,0 +1,111 @@
+"""Logs of several nodes as one trace, with what they say about the group: generation, members, leader period.
+
+Rule 1. Members are those the logs name: 3.x tells their number at each start and change, 2.x by the votes it counts. Weights are not in
+        any log; without being told, every member weighs 1.
+Rule 2. A log may end before its node did, and the clocks of one machine tell times of different threads `SLACK_S` apart.
+Rule 3. Nothing is dropped in silence: logs without consensus lines, and lines not understood, are noted.
+
+Sources: spec 3.x 5.1, 5.2; spec 2.x 5.1, 5.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final
+
+from fiscotool.check.trace import Members, TraceContext
+from fiscotool.observer.logs.collect import Source, open_log, read_source
+from fiscotool.observer.logs.events import Kind, LogEvent
+from fiscotool.observer.logs.parse import LogParser
+from fiscotool.observer.logs.times import LOCAL
+from fiscotool.observer.logs.trace import ACTS, TraceMaker
+from fiscotool.pbft.trace import TraceRecord
+
+__all__ = ["SLACK_S", "Evidence", "evidence_of"]
+
+SLACK_S: Final = 0.05
+"""How far apart from their order lines of different threads and processes are stamped; 0.0035 s was seen in 114,061 records."""
+
+_PERIOD: Final = re.compile(r"leaderPeriod=(\d+)")
+_SKIPPED: Final = frozenset(kind for kind in Kind if kind not in ACTS and kind is not Kind.MEMBERS)
+_LOOK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Records of all nodes, node by node, and the context to judge them in. `notes` are for people."""
+
+    records: list[TraceRecord]
+    context: TraceContext
+    notes: tuple[str, ...] = ()
+
+
+def evidence_of(
+    sources: Sequence[Source],
+    *,
+    weights: tuple[int, ...] = (),
+    faulty: frozenset[str] = frozenset(),
+    zone: tzinfo | None = LOCAL,
+    find_zone: bool = True,
+) -> Evidence:
+    """Read all logs. `weights` are the members' where they are known. Raises EnvironmentFailure for a file that cannot be read."""
+    records: list[TraceRecord] = []
+    sizes: dict[int, int] = {}
+    periods: Counter[int] = Counter()
+    starts: Counter[str] = Counter()
+    notes: list[str] = []
+    for source in sources:
+        parser, maker = LogParser(source.node, zone=zone, skip=_SKIPPED), TraceMaker(source.node)
+        before = len(records)
+        for events in read_source(source, parser, find_zone=find_zone):
+            _look(events, sizes, starts)
+            records += maker.records(events)
+        records += maker.flush()
+        periods.update(_periods(source))
+        if len(records) == before:
+            notes.append(f"{source.node} has no consensus lines")
+        unknown = parser.counts.by_kind.get(Kind.UNKNOWN, 0)
+        if unknown:
+            notes.append(f"{source.node} has {unknown} consensus lines that are not understood")
+    dialect = "fisco2" if starts["2"] > starts["3"] else "fisco3"
+    context = TraceContext(
+        members=_members(records, sizes, periods, weights), dialect=dialect, faulty=faulty, slack_s=SLACK_S, ends_open=True
+    )
+    return Evidence(records, context, tuple(notes))
+
+
+def _periods(source: Source) -> Iterable[int]:
+    """The leader periods that the beginning of the newest log names."""
+    if not source.paths:
+        return ()
+    with open_log(source.paths[-1]) as stream:
+        return [int(found) for found in _PERIOD.findall(stream.read(_LOOK_BYTES).decode("utf-8", "replace"))]
+
+
+def _look(events: Iterable[LogEvent], sizes: dict[int, int], starts: Counter[str]) -> None:
+    """What these lines say of the group."""
+    for event in events:
+        kind = event.kind
+        if kind is Kind.MEMBERS and event.height is not None and event.weight:
+            sizes[event.height + 1] = event.weight
+        elif kind is Kind.REPORT:
+            starts["3" if event.state is not None else "2"] += 1
+
+
+def _members(records: Sequence[TraceRecord], sizes: dict[int, int], periods: Counter[int], weights: tuple[int, ...]) -> tuple[Members, ...]:
+    """Members over heights. Where no log says how many there are, as many as have an index or vote."""
+    period = periods.most_common(1)[0][0] if periods else 1
+    if weights:
+        return (Members(0, weights, period),)
+    if not sizes:
+        seen = max((max(record.index or 0, record.sender or 0) for record in records), default=0)
+        return (Members(0, (1,) * (seen + 1), period),)
+    found: list[Members] = []
+    for since in sorted(sizes):
+        if not found or len(found[-1].weights) != sizes[since]:
+            found.append(Members(since if found else 0, (1,) * sizes[since], period))
+    return tuple(found)
