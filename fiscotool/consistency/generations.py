@@ -27,6 +27,10 @@ SECOND: Final = 2
 NOT_OF_2X: Final[dict[str, Words]] = {
     "empty-view-change": Words("2.x has no filler blocks: a view change leaves no block behind.", "2.x 没有填充空块：视图切换不产生区块。"),
     "announced-leader": Words("2.x nodes do not tell whom they take for the leader.", "2.x 节点不公布其认定的领导者。"),
+    "read-own-receipt": Words(
+        "2.x answers before the block: what a load of this tool counts as committed, any node's block has shown.",
+        "2.x 在出块之前就应答：本工具的负载以任一节点的区块确认交易。",
+    ),
     "view-sequence": Words("2.x views start again with every block.", "2.x 的视图随每个区块重新开始。"),
     "needless-view-change": Words("2.x changes views by itself while there is nothing to do.", "2.x 空闲时自行切换视图。"),
     "timer-reset": Words("2.x nodes do not tell their changeCycle.", "2.x 节点不给出 changeCycle。"),
