@@ -15,7 +15,7 @@ stays what it was. One action is one line, for instance `12034 crash 2 5`: at ti
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -93,10 +93,12 @@ def _draw(rng: random.Random, settings: Settings, now: int) -> Action:
     return Action(now, kind, numbers)
 
 
-def play(cluster: Cluster, schedule: Iterable[Action], ticks: int) -> None:
-    """Let the schedule happen to a started cluster, and time pass until `ticks`."""
+def play(cluster: Cluster, schedule: Iterable[Action], ticks: int, *, on_action: Callable[[Action], object] | None = None) -> None:
+    """Let the schedule happen to a started cluster, and time pass until `ticks`; `on_action` is told of each action before it."""
     for number, action in enumerate(schedule):
         cluster.run(max(0, min(action.at_ticks, ticks) - cluster.now))
+        if on_action is not None:
+            on_action(action)
         do_action(cluster, action, number)
     cluster.run(max(0, ticks - cluster.now))
 
