@@ -56,6 +56,7 @@ GUARDS: Final[dict[str, Guard]] = {
     "committed.quorum": Guard("G4", "committed needs Commits of a quorum", lenient=True),
     "committed.pulled": Guard("G4", "what is agreed without a quorum's Commits was pulled, and others have executed the height", "fisco"),
     "committed.single": Guard("G4", "a height is agreed once"),
+    "executed.accepted": Guard("G2", "what is executed was accepted before", lenient=True),
     "executed.agreed": Guard("G4", "what is executed was agreed before", lenient=True),
     "executed.order": Guard("G4", "heights are executed in order", lenient=True),
     "executed.same": Guard("G4", "executing the same proposal gives the same result everywhere"),
@@ -94,6 +95,7 @@ GUARDS: Final[dict[str, Guard]] = {
     # G8: locks.
     "lock.fisco": Guard("G8", "what is prepared at a height is never given up for another digest", "none"),
     "lock.textbook": Guard("G8", "what is prepared at a height is given up only in a later view and for what its NewView shows"),
+    "lock.kept": Guard("G8", "what a replica is locked on is never given up before its height is in the ledger"),
     "lock.durable": Guard("G8", "a lock survives a restart", "textbook"),
     # G10: timers.
     "timeout.idle": Guard("G10", "no view change is begun by the timer while a proposal is being executed"),

@@ -15,7 +15,17 @@ from fiscotool.check.trace_book import Key
 from fiscotool.check.trace_node import Node
 from fiscotool.pbft.trace import TraceRecord
 
-__all__ = ["commit_counted", "count", "prepare_counted", "prepared", "send_commit", "send_prepare", "set_text", "silently"]
+__all__ = [
+    "commit_counted",
+    "count",
+    "prepare_counted",
+    "prepared",
+    "prepared_by_all",
+    "send_commit",
+    "send_prepare",
+    "set_text",
+    "silently",
+]
 
 LATE_HEIGHTS = 0
 """A vote for a height that is in the ledger is not counted (lowWaterMark)."""
@@ -165,13 +175,13 @@ def prepared(node: Node, record: TraceRecord) -> Key | None:
         g["prepared.calm"] += 1
         if node.in_timeout:
             node.fail("prepared.calm", record, f"waits for view {node.to_view}")
-    _prepared_by_all(node, record, view)
+    prepared_by_all(node, record, view)
     slot.lock, slot.lock_view = digest, view
     node.durable_locks[height] = (view, digest)
     return None
 
 
-def _prepared_by_all(node: Node, record: TraceRecord, view: int) -> None:
+def prepared_by_all(node: Node, record: TraceRecord, view: int) -> None:
     """G6: nobody else has prepared another digest in this view."""
     book, height, digest = node.book, record.height, record.digest
     assert height is not None
