@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fiscotool.cli.explain_run import explain
 from fiscotool.cli.hypotheses import hypotheses
 from fiscotool.cli.options import json_option
 from fiscotool.cli.output import Output, table
@@ -38,6 +39,7 @@ def model() -> None:
 
 
 model.add_command(hypotheses)
+model.add_command(explain)
 
 
 @model.command()

@@ -71,9 +71,9 @@ def simulate(output: Output, seed: int | None, seeds: str | None, replay: Path |
     if seeds is not None:
         return _campaign(output, _range(seeds), fixed, options)
     if replay is not None:
-        settings, schedule = _read(replay)
+        settings, schedule = read_run(replay)
     else:
-        settings, schedule = _settings(secrets.randbits(SEED_BITS) if seed is None else seed, fixed), None
+        settings, schedule = settings_of(secrets.randbits(SEED_BITS) if seed is None else seed, fixed), None
     return _single(output, settings, schedule, options)
 
 
@@ -96,7 +96,7 @@ def _fixed(options: dict[str, Any]) -> dict[str, Any]:
     return fixed
 
 
-def _settings(seed: int, fixed: dict[str, Any]) -> Settings:
+def settings_of(seed: int, fixed: dict[str, Any]) -> Settings:
     """The world of a seed. Raises UsageError for one that cannot be."""
     from fiscotool.sim.settings import draw_settings, problems_of
 
@@ -172,7 +172,7 @@ def _campaign(output: Output, seeds: range, fixed: dict[str, Any], options: dict
     """Many runs."""
     from fiscotool.cli.campaign import run_campaign
 
-    _settings(seeds[0], dict(fixed))
+    settings_of(seeds[0], dict(fixed))
     jobs = min(options["jobs"], 4 * (os.cpu_count() or 1))
     output.say(f"seeds {seeds[0]}..{seeds[-1]}: {', '.join(f'{name}={value}' for name, value in fixed.items() if value)}")
 
@@ -207,7 +207,7 @@ def _twins(output: Output, rounds: int, fixed: dict[str, Any]) -> int:
     from fiscotool.protocols.registry import PROTOCOLS
     from fiscotool.sim.twins import Explorer, scenario_count
 
-    settings = _settings(0, {"node_count": 4, **fixed})
+    settings = settings_of(0, {"node_count": 4, **fixed})
     nodes = len(settings.weights)
     expected = scenario_count(nodes, 1, 2, rounds)
     output.say(f"Twins: {settings.dialect}, {nodes} replicas and a twin, 2 parts, {rounds} rounds: {expected} scenarios")
@@ -243,7 +243,7 @@ def _liar(text: str) -> tuple[int, str]:
     return int(index), name
 
 
-def _read(path: Path) -> tuple[Settings, Schedule]:
+def read_run(path: Path) -> tuple[Settings, Schedule]:
     """Settings and schedule of a file that --write made. Raises UsageError for any other."""
     from fiscotool.sim.schedule import parse_action
     from fiscotool.sim.settings import Settings, problems_of
