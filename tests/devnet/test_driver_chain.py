@@ -12,26 +12,30 @@ from typing import Any
 
 import pytest
 
-from fiscotool.chain.model import Chain
+from fiscotool.chain.model import Chain, NodeHome
 from fiscotool.devnet.contracts import AdmissionError
 from fiscotool.devnet.der import certificate_of
 from fiscotool.devnet.forms import form_of
 from fiscotool.devnet.links import Identity
 from fiscotool.devnet.log import NodeLog
 from fiscotool.devnet.node import Node
-from fiscotool.devnet.settings import read_settings
+from fiscotool.devnet.settings import Settings, read_settings
+from fiscotool.devnet.settings2 import is_generation_2, read_settings2
 from fiscotool.ledger.crypto import KeyPair
 from fiscotool.ledger.tars import put_text
 from tests.devnet.chains import make_chain
 from tests.devnet.fakes import MemoryLedger, memory_parts
 
 
+def settings_of(home: NodeHome) -> Settings:
+    config = home.directory / "config.ini"
+    return read_settings2(config) if is_generation_2(home.directory) else read_settings(config, home.directory / "config.genesis")
+
+
 class Cluster:
     def __init__(self, chain: Chain, **changes: Any) -> None:
         self.chain = chain
-        self.settings = [
-            replace(read_settings(home.directory / "config.ini", home.directory / "config.genesis"), **changes) for home in chain.nodes
-        ]
+        self.settings = [replace(settings_of(home), **changes) for home in chain.nodes]
         self.keys = [KeyPair.from_pem(settings.private_key.read_bytes()) for settings in self.settings]
         self.ledgers: dict[int, Any] = {}
         self.nodes: dict[int, Node] = {}

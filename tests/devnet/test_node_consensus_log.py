@@ -12,8 +12,8 @@ import pytest
 
 from fiscotool.devnet.consensus_log import ConsensusLog, ConsensusLogError, StoredTransactions
 from fiscotool.devnet.durability import DurableWriter, Record
-from fiscotool.pbft.effects import ExecutedRecord, VoteRecord
-from fiscotool.pbft.messages import PreparedCertificate, Proposal
+from fiscotool.pbft.effects import ExecutedRecord, StandRecord, VoteRecord
+from fiscotool.pbft.messages import CheckPoint, PreparedCertificate, Proposal
 from fiscotool.pbft.types import Digest, Height, NodeIndex, View
 
 D = Digest(b"\x11" * 32)
@@ -35,6 +35,19 @@ def test_what_was_written_is_loaded_by_the_next_process(tmp_path: Path) -> None:
     assert remembered.votes == (latest, votes[1])
     assert remembered.executed == (executed,)
     assert remembered.transactions == (stored,)
+
+
+def test_where_a_replica_of_classic_stands_survives_and_the_protocol_is_the_chains(tmp_path: Path) -> None:
+    stable = tuple(CheckPoint(View(0), Height(5), D, NodeIndex(k), bytes([k]) * 65) for k in (0, 1, 3))
+    log = ConsensusLog(tmp_path, **ME, protocol="classic")
+    assert log.load(Height(0)).stand is None
+    log.write([StandRecord(View(3), is_changing=True), StandRecord(View(4), is_changing=False, stable=stable)], Height(0))
+    log.close()
+    assert ConsensusLog(tmp_path, **ME, protocol="classic").load(Height(0)).stand == StandRecord(View(4), is_changing=False, stable=stable)
+    with pytest.raises(ConsensusLogError) as caught:
+        ConsensusLog(tmp_path, **ME, protocol="fisco3")
+    assert "holds votes of protocol classic" in caught.value.message
+    assert "protocol=classic" in caught.value.hint
 
 
 def test_what_the_ledger_has_is_forgotten(tmp_path: Path) -> None:
