@@ -289,5 +289,8 @@ class NodeFacade(Protocol):
 class NodeFacade2(NodeFacade, Protocol):
     """What the RPC of 2.x asks for besides."""
 
+    def backed_height(self) -> int:
+        """The height that more than f sealers claim to have reached; a single liar moves it no further."""
+
     def pending(self) -> list[bytes]:
         """Raw transactions that wait in the pool."""

@@ -67,6 +67,10 @@ class Facade:
             views=tuple(self._node.narrator.views.items()) if isinstance(self._node.narrator, Narrator2) else (),
         )
 
+    def backed_height(self) -> int:
+        """The height that more than f sealers claim."""
+        return self._node.sync.backed_height()
+
     def pending(self) -> list[bytes]:
         """Raw transactions that wait in the pool."""
         return self._node.parts.pending()

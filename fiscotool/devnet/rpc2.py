@@ -232,8 +232,7 @@ class Rpc2:
         raw = bytes_of(text)
         readable_transaction(raw)
         tx_hash = keccak256(raw).hex()
-        _, highest, _ = self._facade.sync_status()
-        if highest - self._facade.ledger.height > _FAR_BEHIND_BLOCKS:
+        if self._facade.backed_height() - self._facade.ledger.height > _FAR_BEHIND_BLOCKS:
             raise Fault2.internal(f"[dev::tag_comment*] = ImportResult::NodeIsSyncing, txHash={tx_hash[:8]}...")
 
         def refused(problem: AdmissionError) -> RpcFault:

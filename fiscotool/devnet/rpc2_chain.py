@@ -24,7 +24,7 @@ from fiscotool.devnet.rpc_envelope import to_json
 from fiscotool.devnet.rpc_promise import Steps
 from fiscotool.ledger.crypto import keccak256
 from fiscotool.ledger.errors import BadSignature, LedgerFormatError
-from fiscotool.ledger.header2 import hash_header2, header2_to_rpc
+from fiscotool.ledger.header2 import BlockHeader2, hash_header2, header2_to_rpc
 from fiscotool.ledger.merkle2 import merkle_steps2
 from fiscotool.ledger.receipt2 import decode_receipt2
 from fiscotool.ledger.tx2 import Transaction2, decode_transaction2, sender_of2, transaction2_to_rpc
@@ -97,8 +97,14 @@ class Chain2:
             raise Fault2(-40003, "BlockHash does not exist")
         return number
 
+    def _header(self, number: int) -> BlockHeader2:
+        header: BlockHeader2 | None = self.ledger.header(number)
+        if header is None:
+            raise Fault2(-40004, "BlockNumber does not exist")  # A node that claims more than it has.
+        return header
+
     def _told(self, number: int, *, with_signatures: bool, in_block: bool) -> tuple[dict[str, Any], bytes]:
-        header = self.ledger.header(number)
+        header = self._header(number)
         block_hash = hash_header2(header)
         told = header2_to_rpc(header, block_hash, in_block=in_block)
         if not with_signatures:
@@ -139,7 +145,7 @@ class Chain2:
 
     def block_hash(self, text: str) -> str:
         """What getBlockHashByNumber answers."""
-        return f"0x{hash_header2(self.ledger.header(self._number(text))).hex()}"
+        return f"0x{hash_header2(self._header(self._number(text))).hex()}"
 
     # Transactions and receipts.
 
@@ -160,12 +166,12 @@ class Chain2:
 
     def _transaction(self, tx_hash: bytes, number: int, position: int) -> dict[str, Any]:
         tx = decode_transaction2(self.ledger.block_txs(number)[position])
-        return placed_transaction(tx, self._sender(tx, tx_hash), tx_hash, hash_header2(self.ledger.header(number)), number, position)
+        return placed_transaction(tx, self._sender(tx, tx_hash), tx_hash, hash_header2(self._header(number)), number, position)
 
     def _receipt(self, tx_hash: bytes, number: int, position: int) -> dict[str, Any]:
         tx = decode_transaction2(self.ledger.block_txs(number)[position])
         receipt = decode_receipt2(self.ledger.receipt(tx_hash) or b"")
-        block_hash = hash_header2(self.ledger.header(number))
+        block_hash = hash_header2(self._header(number))
         return receipt_object(receipt, tx, self._sender(tx, tx_hash), tx_hash, block_hash, number, position)
 
     def transaction(self, text: str) -> Any:
@@ -224,7 +230,7 @@ class Chain2:
         return self._batch(self._number_by_hash(text), begin, count, compress)
 
     def _batch(self, number: int, begin: str, count: str, compress: Flag) -> Any:
-        header, hashes = self.ledger.header(number), self.ledger.block_tx_hashes(number)
+        header, hashes = self._header(number), self.ledger.block_tx_hashes(number)
         first = number_of(begin)
         if first >= len(hashes):
             raise Fault2(-40099, f"the range begins at {first}, and the block has {len(hashes)} receipts")

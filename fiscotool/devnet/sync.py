@@ -116,7 +116,7 @@ class BlockSync:
     @property
     def is_syncing(self) -> bool:
         """Whether this node is behind and fetching (RPC `isSyncing`)."""
-        return min(self._target, self._backed_height()) > self._store.height
+        return min(self._target, self.backed_height()) > self._store.height
 
     def on_head(self) -> None:
         """The ledger's head moved."""
@@ -223,11 +223,11 @@ class BlockSync:
             self._log.info("BLOCK SYNC", "requestBlocks", **{"from": start, "to": start + size - 1, "peer": node_id.hex()[:8] + "..."})
             message = node_pb2.BlockSyncMessage(packetType=_REQUEST, number=start, size=size)
             self._links.send(node_id, Module.BLOCK_SYNC, message.SerializeToString())
-        target = min(self._target, self._backed_height())
+        target = min(self._target, self.backed_height())
         if target > height:
             self._on_target(target)
 
-    def _backed_height(self) -> int:
+    def backed_height(self) -> int:
         """The height that more than f sealers claim to have reached: a single liar must not make the core wait for blocks that are not."""
         sealers = self._store.config.sealers
         claims = sorted((self.peers[one.node_id].number for one in sealers if one.node_id in self.peers), reverse=True)

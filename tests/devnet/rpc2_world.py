@@ -179,6 +179,9 @@ class World2:
     def peers(self) -> list[PeerStatus]:
         return self.others
 
+    def backed_height(self) -> int:
+        return self.highest[1]
+
     def pending(self) -> list[bytes]:
         return self.pool.pending_raws()
 
