@@ -10,7 +10,7 @@ from fiscotool.check.trace_node import Node, Slot
 from fiscotool.check.trace_votes import set_text, silently
 from fiscotool.pbft.trace import TraceRecord
 
-__all__ = ["committed"]
+__all__ = ["agreed_by_all", "committed"]
 
 
 def committed(node: Node, record: TraceRecord) -> Key | None:
@@ -40,7 +40,7 @@ def committed(node: Node, record: TraceRecord) -> Key | None:
     g["committed.single"] += 1
     if slot.agreed and slot.agreed != digest:
         node.fail("committed.single", record, f"agreed on {slot.agreed[:8]} before")
-    _agreed_by_all(node, record)
+    agreed_by_all(node, record)
     slot.agreed = digest
     return None
 
@@ -67,7 +67,7 @@ def _pulled(node: Node, record: TraceRecord, slot: Slot) -> None:
     node.fail("committed.pulled", record, "no Commits were counted, and nobody has agreed on it")
 
 
-def _agreed_by_all(node: Node, record: TraceRecord) -> None:
+def agreed_by_all(node: Node, record: TraceRecord) -> None:
     """G5: one proposal a height, prepared before by honest members of a quorum less f."""
     g, book, height, digest = node.guards, node.book, record.height, record.digest
     assert height is not None
@@ -81,7 +81,7 @@ def _agreed_by_all(node: Node, record: TraceRecord) -> None:
     members = node.members(height)
     g["committed.backed"] += 1
     by = book.prepared_by.get((height, digest), ())
-    silent = [index for index in range(members.count) if not book.is_trusted(height, index) or book.owner(height, index) in book.ended]
+    silent = [index for index in range(members.count) if not book.is_reliable(height, index)]
     unknown = members.weight(index for index in silent if book.owner(height, index) not in by)
     have = unknown + members.weight(index for index in range(members.count) if book.owner(height, index) in by)
     need = members.quorum - members.join + 1

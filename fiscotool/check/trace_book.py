@@ -90,6 +90,10 @@ class Book:
         replica = self.owner(height, index)
         return replica is not None and self.reports_itself(replica)
 
+    def is_reliable(self, height: int, index: int) -> bool:
+        """Whether it is trusted, and its report is not over."""
+        return self.is_trusted(height, index) and self.owner(height, index) not in self.ended
+
     def reports_itself(self, replica: str) -> bool:
         """Whether this replica is watched and not declared faulty."""
         watched = self.context.watched

@@ -11,6 +11,7 @@ from typing import Final
 from fiscotool.check import trace_agreement as agreement
 from fiscotool.check import trace_asking as asking
 from fiscotool.check import trace_blocks as blocks
+from fiscotool.check import trace_fisco2 as fisco2
 from fiscotool.check import trace_proposals as proposals
 from fiscotool.check import trace_views as views
 from fiscotool.check import trace_votes as votes
@@ -53,4 +54,25 @@ _FISCO3: Final[dict[Act, Step]] = {
     Act.RECOVER: views.recover,
 }
 
-AUTOMATA: Final[dict[str, dict[Act, Step]]] = {"fisco3": _FISCO3, "fisco2": _FISCO3, "classic": _FISCO3}
+_FISCO2: Final[dict[Act, Step]] = {
+    Act.START: blocks.start,
+    Act.STOP: blocks.stop,
+    Act.PROPOSE: fisco2.propose,
+    Act.ACCEPT_PROPOSAL: fisco2.accept,
+    Act.EXECUTED: fisco2.executed,
+    Act.SEND_PREPARE: fisco2.sign_sent,
+    Act.RECEIVE_PREPARE: fisco2.sign_counted,
+    Act.PREPARED: fisco2.prepared,
+    Act.RECEIVE_COMMIT: fisco2.commit_counted,
+    Act.COMMITTED_LOCAL: fisco2.committed,
+    Act.LEDGER_COMMIT: fisco2.ledger_commit,
+    Act.SYNCED_BLOCK: blocks.synced,
+    Act.HEAD: fisco2.head,
+    Act.TIMEOUT: fisco2.timeout,
+    Act.FAST_VIEW_CHANGE: fisco2.join,
+    Act.SEND_VIEW_CHANGE: fisco2.send_view_change,
+    Act.RECEIVE_VIEW_CHANGE: fisco2.view_change_counted,
+    Act.ENTER_VIEW: fisco2.enter_view,
+}
+
+AUTOMATA: Final[dict[str, dict[Act, Step]]] = {"fisco3": _FISCO3, "fisco2": _FISCO2, "classic": _FISCO3}

@@ -39,7 +39,7 @@ KINDS_SENT: Final[dict[Act, str]] = {
     Act.SYNCED_BLOCK: "L",
 }
 
-TALLIES: Final = frozenset({"#P", "#C", "#K", "L"})
+TALLIES: Final = frozenset({"#P", "#C", "#K", "#V", "L"})
 """What steps themselves wait for: more votes, a block written somewhere."""
 
 

@@ -96,6 +96,8 @@ class Node:
         self.new_view = -1
         self.new_view_sender = -1
         self.entered = -1
+        self.is_leaderless = False
+        """2.x: a view was asked for and none entered since, so that it knows no leader."""
         self.sent_new_view = -1
         self.cause = "start" if is_known else "unknown"
         self.target = 0

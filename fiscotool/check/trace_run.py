@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from fiscotool.check.trace_book import Book, Key
 from fiscotool.check.trace_context import TraceContext
 from fiscotool.check.trace_dialects import AUTOMATA
+from fiscotool.check.trace_fisco2 import sent_by
 from fiscotool.check.trace_lanes import Lane, lanes_of
 from fiscotool.check.trace_messages import KINDS_RECEIVED, KINDS_SENT, TALLIES, abridged, key_of
 from fiscotool.check.trace_node import Node
@@ -48,6 +49,7 @@ class Run:
         self._steps = AUTOMATA[context.dialect]
         self._acts = Counter(record.act for record in records)
         self._ends_open = context.ends_open
+        self._is_2x = context.dialect == "fisco2"
         self._past_end: Counter[str] = Counter()
 
     def verdict(self) -> TraceVerdict:
@@ -109,7 +111,7 @@ class Run:
         """The message this record receives from a replica that reports what it sends; None for any other record."""
         kind = KINDS_RECEIVED.get(record.act)
         sender = record.sender
-        if kind is None or sender is None or sender == node.index or node.is_faulty:
+        if kind is None or sender is None or sender == node.index or node.is_faulty or (self._is_2x and kind not in "PC"):
             return None
         height = record.height if record.height is not None else 0
         if kind == "O":
@@ -155,6 +157,11 @@ class Run:
         """What this record sends is there from now on; who waits for it goes on."""
         kind = KINDS_SENT.get(record.act)
         node = lane.node
+        if self._is_2x and kind not in {"L", "H"}:
+            for key, about in sent_by(node, record):
+                self._publish(key, lane.low_s)
+                self._tally(about, key[1], lane.low_s)
+            return
         if kind is None:
             kind = KINDS_RECEIVED.get(record.act)
             if kind is None or record.sender != node.index or kind == "O":
@@ -176,9 +183,13 @@ class Run:
             self._publish(key, lane.low_s)
             if self._keeps_voters and kind in "PCK":
                 view = 0 if kind == "K" else record.view
-                about: Key = ("#" + kind, view, record.height, record.digest)
-                self._book.voters.setdefault(about, {})[index] = lane.low_s
-                self._wake(about)
+                self._tally(("#" + kind, view, record.height, record.digest), index, lane.low_s)
+
+    def _tally(self, about: Key, index: object, low_s: float) -> None:
+        assert isinstance(index, int)
+        self._book.voters.setdefault(about, {})[index] = low_s
+        if about in self._waiting:
+            self._wake(about)
 
     def _publish(self, key: Key, low_s: float) -> None:
         sent = self._book.sent

@@ -11,6 +11,8 @@ Sources: spec 3.x 1.8 (3 to 10), 1.17; Castro & Liskov, OSDI'99, section 4.2.
 
 from __future__ import annotations
 
+from typing import Final
+
 from fiscotool.check.trace_book import Key
 from fiscotool.check.trace_node import Node
 from fiscotool.pbft.trace import TraceRecord
@@ -27,8 +29,8 @@ __all__ = [
     "silently",
 ]
 
-LATE_HEIGHTS = 0
-"""A vote for a height that is in the ledger is not counted (lowWaterMark)."""
+ASSUMED: Final = -2
+"""Stands where the view of a vote would: nobody told that it was received. Telling it later is no repetition."""
 
 
 def silently(node: Node, kind: str, view: int, height: int, digest: str, votes: dict[int, int], need: int) -> Key | int:
@@ -40,7 +42,7 @@ def silently(node: Node, kind: str, view: int, height: int, digest: str, votes: 
         return have
     key: Key = ("#" + kind, view, height, digest)
     sent = book.voters.get(key, {})
-    spare = [index for index in range(members.count) if index not in votes and (index in sent or not book.is_trusted(height, index))]
+    spare = [index for index in range(members.count) if index not in votes and (index in sent or not book.is_reliable(height, index))]
     if context.tells_receives:
         spare = sorted(spare, key=lambda index: -members.weights[index])[: node.budget]
     taken = 0
@@ -48,7 +50,7 @@ def silently(node: Node, kind: str, view: int, height: int, digest: str, votes: 
         if have >= need:
             break
         have += members.weights[index]
-        votes[index] = view
+        votes[index] = ASSUMED
         taken += 1
     if have < need and not node.book.is_over:
         for index in spare[:taken]:
@@ -127,7 +129,7 @@ def count(node: Node, record: TraceRecord, kind: dict[str, dict[int, int]], view
         node.fail("vote.member", record, f"there are {members.count} members, {sender} is none of them", members.count, sender)
     if node.head is not None:
         g["vote.window"] += 1
-        if height <= node.head - LATE_HEIGHTS:
+        if height <= node.head:
             node.fail("vote.window", record, f"block {height} is in the ledger, which ends at {node.head}", node.head + 1, height)
     votes = kind.get(record.digest)
     if votes is None:
@@ -163,7 +165,7 @@ def prepared(node: Node, record: TraceRecord) -> Key | None:
             node.fail("prepared.quorum", record, text, members.quorum, have)
         node.book.margin("prepared.quorum", have - members.quorum)
         g["prepared.view"] += 1
-        in_view = members.weight(sender for sender, seen in votes.items() if seen == view)
+        in_view = members.weight(sender for sender, seen in votes.items() if seen in {view, ASSUMED})
         if in_view < members.quorum:
             text = f"Prepares of view {view} needed of weight {members.quorum}, have {in_view}"
             node.fail("prepared.view", record, text, members.quorum, in_view)

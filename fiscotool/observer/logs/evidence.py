@@ -73,7 +73,12 @@ def evidence_of(
             notes.append(f"{source.node} has {unknown} consensus lines that are not understood")
     dialect = "fisco2" if starts["2"] > starts["3"] else "fisco3"
     context = TraceContext(
-        members=_members(records, sizes, periods, weights), dialect=dialect, faulty=faulty, slack_s=SLACK_S, ends_open=True
+        members=_members(records, sizes, periods, weights),
+        dialect=dialect,
+        faulty=faulty,
+        tells_receives=dialect != "fisco2",
+        slack_s=SLACK_S,
+        ends_open=True,
     )
     return Evidence(records, context, tuple(notes))
 
