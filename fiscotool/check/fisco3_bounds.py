@@ -20,6 +20,12 @@ HOLES: Final = {
 }
 """Quirks of the core (pbft.rules.Quirk, by value) that the model can take on."""
 
+AROUND_THE_CORE: Final = {
+    "empty-block-unchecked": "block synchronisation takes an empty block from one peer without looking at its signatures (H2)",
+    "power-loss": "a crash loses what the disk had not kept: votes, locks, what was executed, and the last block (H7)",
+}
+"""Holes of what surrounds the core: synchronisation and disks."""
+
 Slot = tuple[int, int, int]
 """(view, height, value)"""
 
@@ -56,7 +62,7 @@ class Limits:
     heights, view_max   blocks 1..heights in views 0..view_max
     byzantine           a replica that says whatever it can sign, or None
     crashes             restarts, of all replicas together
-    holes               names of HOLES
+    holes               names of HOLES and AROUND_THE_CORE
     quorum              votes that certify; 3 of 4, or fewer as a planted bug
     values              what a leader may choose from at each height
     symmetry            call the value that is proposed first at a height by the first name: half the states, the same verdict
@@ -70,6 +76,15 @@ class Limits:
     quorum: int = 3
     values: tuple[int, ...] = VALUES
     symmetry: bool = True
+
+    @property
+    def support(self) -> int:
+        """Checkpoints that prove that an honest replica executed a block: f + 1."""
+        return (NODES - 1) // 3 + 1
+
+    def is_led_by_liar(self, h: int, view: int) -> bool:
+        """Whether the Byzantine replica leads this height in this view."""
+        return leader_of(h, view) == self.byzantine
 
     @property
     def honest(self) -> tuple[int, ...]:

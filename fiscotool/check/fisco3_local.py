@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Final
 
-from fiscotool.check.fisco3_bounds import FILLER, NAMES, NODES, Limits, Lock, Slot, leader_of
+from fiscotool.check.fisco3_bounds import FILLER, NAMES, NODES, Limits, Lock, Slot
 from fiscotool.check.howard_bits import bits_at
 
 Prefix = tuple[int, ...]
@@ -17,16 +17,21 @@ Prefix = tuple[int, ...]
 VIEW_BITS: Final = 3
 VALUE_BITS: Final = 2
 CRASH_BITS: Final = 3
+OWN_BITS: Final = 2 * VIEW_BITS
 HEIGHT_BITS: Final = VALUE_BITS + 2 * (VIEW_BITS + VALUE_BITS) + VALUE_BITS
+EVERYONE: Final = (1 << NODES) - 1
 
 
 @dataclass(frozen=True)
 class Local:
-    """What a replica knows. `accepted` and `locks` survive a restart, `view` and `target` do not."""
+    """What a replica knows. `accepted` and `locks` survive a restart, `view` and `target` do not.
+
+    `blocks` has a value for each height, 0 where no block is written. A part that is shown one height alone sees the others as 0.
+    """
 
     view: int
     target: int
-    written: Prefix
+    blocks: Prefix
     accepted: dict[int, tuple[int, int]]
     locks: dict[int, Lock]
     agreed: dict[int, int]
@@ -34,7 +39,12 @@ class Local:
     @property
     def height(self) -> int:
         """Blocks written."""
-        return len(self.written)
+        return next((k for k, value in enumerate(self.blocks) if not value), len(self.blocks))
+
+    @property
+    def written(self) -> Prefix:
+        """Values of the blocks written."""
+        return self.blocks[: self.height]
 
     @property
     def in_timeout(self) -> bool:
@@ -43,7 +53,7 @@ class Local:
 
     def written_at(self, h: int) -> int:
         """The value of block h, or 0."""
-        return self.written[h - 1] if h <= self.height else 0
+        return self.blocks[h - 1] if h <= len(self.blocks) else 0
 
     def executed(self) -> Iterator[Prefix]:
         """Every prefix above the ledger that can be executed."""
@@ -71,7 +81,8 @@ class Local:
         accepted.pop(h, None)
         locks.pop(h, None)
         agreed.pop(h, None)
-        return replace(self, written=(*self.written, value), accepted=accepted, locks=locks, agreed=agreed)
+        blocks = (*self.blocks[: h - 1], value, *self.blocks[h:])
+        return replace(self, blocks=blocks, accepted=accepted, locks=locks, agreed=agreed)
 
     def with_target(self, view: int) -> Local:
         """It asks for a view."""
@@ -79,11 +90,14 @@ class Local:
 
     def with_view(self, view: int) -> Local:
         """It is in a view."""
-        return replace(self, view=view, target=max(view, 0))
+        return replace(self, view=view, target=view)
 
-    def restarted(self, *, forgets: bool) -> Local:
-        """After a crash."""
-        now = replace(self, view=0, target=0)
+    def restarted(self, *, forgets: bool, loses: bool = False) -> Local:
+        """After a crash: agreed blocks that were executed are remembered, others are not. `loses`: with the disk's last writes."""
+        kept = {} if forgets and loses else {len(prefix): prefix[-1] for prefix in self.executed()}
+        now = replace(self, view=0, target=0, agreed=kept)
+        if loses and self.height:
+            now = replace(now, blocks=(*self.blocks[: self.height - 1], *(0,) * (len(self.blocks) - self.height + 1)))
         return replace(now, accepted={}, locks={}) if forgets else now
 
     def text(self) -> str:
@@ -98,81 +112,100 @@ class Places:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._width = 0
+        self.width = 0
         values = (*limits.values, FILLER)
-        heights, views = range(1, limits.heights + 1), range(limits.view_max + 1)
-        self.slots: list[Slot] = list(product(views, heights, values))
-        self._preprepare = {slot: self.place() for slot in self.slots}
-        self._votes = {kind: {slot: self.place(NODES) for slot in self.slots} for kind in ("prepare", "commit")}
-        self._prefixes = {h: list(product(values, repeat=h)) for h in (*heights, limits.heights + 1)}
-        self._checkpoint = {prefix: self.place(NODES) for h in heights for prefix in self._prefixes[h]}
-        self._replica_bits = 2 * VIEW_BITS + HEIGHT_BITS * limits.heights
+        self.heights, views = range(1, limits.heights + 1), range(limits.view_max + 1)
+        self.slots: list[Slot] = list(product(views, self.heights, values))
+        self.preprepare = {slot: self.place() for slot in self.slots}
+        self.votes = {kind: {slot: self.place(NODES) for slot in self.slots} for kind in ("prepare", "commit")}
+        self._prefixes = {h: list(product(values, repeat=h)) for h in self.heights}
+        self.checkpoint = {prefix: self.place(NODES) for h in self.heights for prefix in self._prefixes[h]}
+        self._replica_bits = OWN_BITS + HEIGHT_BITS * limits.heights
         self._replica = {i: self.place(self._replica_bits) for i in limits.honest}
         self.torn = self.place()
         self.crash_count = self.place(CRASH_BITS)
         self._read = lru_cache(maxsize=200_000)(self._unpack)
-        self._everyone = (1 << NODES) - 1
+        self.liar = 0 if limits.byzantine is None else 1 << limits.byzantine
 
     def place(self, bits: int = 1) -> int:
         """The number of the lowest of some new bits."""
-        self._width += bits
-        return self._width - bits
+        self.width += bits
+        return self.width - bits
 
-    def prefixes(self, h: int) -> list[Prefix]:
-        """All prefixes of h blocks."""
-        return self._prefixes[h]
+    def prefixes_on(self, below: Prefix) -> list[Prefix]:
+        """All prefixes of one block more; none beyond the last height."""
+        return [prefix for prefix in self._prefixes.get(len(below) + 1, []) if prefix[:-1] == below]
 
-    def mask(self, i: int, kind: str) -> int:
-        """The fixed bits that a part reads or writes."""
+    def mask(self, i: int, kind: str, h: int) -> int:
+        """The fixed bits that a part reads or writes. `h` is 0 for parts of no one height."""
         own = 1 << i
-        prepares, commits = self._votes["prepare"].values(), self._votes["commit"].values()
+        here = {slot for slot in self.slots if slot[1] == h}
+        prepares = [at for slot, at in self.votes["prepare"].items() if slot in here]
+        commits = [at for slot, at in self.votes["commit"].items() if slot in here]
+        shown = bits_at((at for slot, at in self.preprepare.items() if slot in here), 1)
+        proofs = bits_at(self.votes["prepare"].values(), EVERYONE) if self.liar else 0
+        checkpoints = bits_at(self.checkpoint.values(), EVERYONE)
         bits = {
-            "propose": bits_at(self._preprepare.values(), 1) | bits_at(prepares, own),
-            "accept": bits_at(self._preprepare.values(), 1) | bits_at(prepares, own),
-            "prepared": bits_at(prepares, self._everyone) | bits_at(commits, own),
-            "agreed": bits_at(commits, self._everyone) | bits_at(self._checkpoint.values(), own) | 1 << self.torn,
-            "write": bits_at(self._checkpoint.values(), self._everyone),
-            "new view": bits_at(prepares, self._everyone) if self.limits.byzantine is not None else 0,
-            "enter view": bits_at(prepares, own),
-            "crash": ((1 << CRASH_BITS) - 1) << self.crash_count,
-            "recover": bits_at(self._replica.values(), (1 << self._replica_bits) - 1),
+            "propose": shown | bits_at(prepares, EVERYONE),
+            "accept": shown | bits_at(prepares, EVERYONE),
+            "accept again": bits_at(prepares, own) | proofs,
+            "prepared": bits_at(prepares, EVERYONE) | bits_at(commits, own),
+            "agreed": bits_at(commits, EVERYONE) | bits_at(self.checkpoint.values(), own) | 1 << self.torn,
+            "new view": proofs,
+            "enter view": proofs,
+            "pull": checkpoints,
+            "write": checkpoints,
+            "sync": 0,
+            "crash": ((1 << CRASH_BITS) - 1) << self.crash_count | 1 << self.torn,
         }.get(kind, 0)
         at = self._replica.get(i)
-        return bits if at is None else bits | ((1 << self._replica_bits) - 1) << at
+        if at is None:
+            return bits
+        if kind in {"accept", "prepared"}:
+            return bits | (1 << OWN_BITS) - 1 << at | (1 << HEIGHT_BITS) - 1 << at + OWN_BITS + HEIGHT_BITS * (h - 1)
+        return bits | ((1 << self._replica_bits) - 1) << at
 
     def replica_mask(self, i: int) -> int:
         """All bits of a replica."""
         return ((1 << self._replica_bits) - 1) << self._replica[i]
 
-    def forged(self) -> int:
-        """Everything the Byzantine replica can sign alone."""
-        b = self.limits.byzantine
-        if b is None:
-            return 0
-        own = 1 << b
-        votes = sum(bits_at(table.values(), own) for table in self._votes.values())
-        led = [at for (view, h, value), at in self._preprepare.items() if leader_of(h, view) == b and value != FILLER]
-        return votes | bits_at(self._checkpoint.values(), own) | bits_at(led, 1)
+    def block_bits(self) -> int:
+        """Where honest replicas keep the values of written blocks."""
+        places = (at + OWN_BITS + HEIGHT_BITS * (h - 1) for at in self._replica.values() for h in self.heights)
+        return bits_at(places, (1 << VALUE_BITS) - 1)
 
-    def proposed(self, s: int) -> Iterator[Slot]:
-        """Every pre-prepare there is."""
-        return (slot for slot, at in self._preprepare.items() if s >> at & 1)
+    def forged(self) -> int:
+        """Every vote and checkpoint that the Byzantine replica can sign. What it proposes it says only to those who ask."""
+        votes = sum(bits_at(table.values(), self.liar) for table in self.votes.values())
+        return votes | bits_at(self.checkpoint.values(), self.liar)
+
+    def proposed(self, s: int, h: int) -> Iterator[Slot]:
+        """Every pre-prepare there is for a height."""
+        return (slot for slot, at in self.preprepare.items() if slot[1] == h and s >> at & 1)
+
+    def used(self, s: int, h: int) -> set[int]:
+        """Values that an honest replica proposed or voted for at a height."""
+        found = {slot[2] for slot in self.proposed(s, h)}
+        others = EVERYONE & ~self.liar
+        return found | {slot[2] for slot, at in self.votes["prepare"].items() if slot[1] == h and s >> at & others}
 
     def count(self, s: int, kind: str, slot: Slot) -> int:
         """How many replicas sent this vote."""
-        return (s >> self._votes[kind][slot] & self._everyone).bit_count()
+        return (s >> self.votes[kind][slot] & EVERYONE).bit_count()
 
     def count_checkpoints(self, s: int, prefix: Prefix) -> int:
         """How many replicas signed this chain."""
-        return (s >> self._checkpoint[prefix] & self._everyone).bit_count() if prefix in self._checkpoint else 0
+        return (s >> self.checkpoint[prefix] & EVERYONE).bit_count() if prefix in self.checkpoint else 0
 
     def send(self, s: int, kind: str, slot: Slot, sender: int = 0) -> int:
         """With this message sent."""
-        return s | 1 << (self._preprepare[slot] if kind == "preprepare" else self._votes[kind][slot] + sender)
+        return s | 1 << (self.preprepare[slot] if kind == "preprepare" else self.votes[kind][slot] + sender)
 
-    def send_checkpoint(self, s: int, prefix: Prefix, sender: int) -> int:
-        """With this checkpoint sent."""
-        return s | 1 << self._checkpoint[prefix] + sender
+    def send_checkpoints(self, s: int, now: Local, sender: int) -> int:
+        """With the checkpoints of all that can be executed sent."""
+        for prefix in now.executed():
+            s |= 1 << self.checkpoint[prefix] + sender
+        return s
 
     def vote(self, s: int, i: int, me: Local, slot: Slot) -> int:
         """With this proposal accepted and the Prepare sent."""
@@ -193,8 +226,8 @@ class Places:
         return s & ~(((1 << self._replica_bits) - 1) << at) | self._pack(now) << at
 
     def _pack(self, one: Local) -> int:
-        packed, at = one.view | one.target << VIEW_BITS, 2 * VIEW_BITS
-        for h in range(1, self.limits.heights + 1):
+        packed, at = one.view | one.target << VIEW_BITS, OWN_BITS
+        for h in self.heights:
             voted_in, voted = one.accepted.get(h, (-1, 0))
             lock = one.locks.get(h, Lock(h, -1, 0))
             for number, bits in (
@@ -213,19 +246,18 @@ class Places:
             return number
 
         view, target = take(VIEW_BITS), take(VIEW_BITS)
-        written: list[int] = []
+        blocks: list[int] = []
         accepted: dict[int, tuple[int, int]] = {}
         locks: dict[int, Lock] = {}
         agreed: dict[int, int] = {}
-        for h in range(1, self.limits.heights + 1):
+        for h in self.heights:
             value, voted_in, voted = take(VALUE_BITS), take(VIEW_BITS), take(VALUE_BITS)
             locked_in, locked, agreed_on = take(VIEW_BITS), take(VALUE_BITS), take(VALUE_BITS)
-            if value:
-                written.append(value)
+            blocks.append(value)
             if voted_in:
                 accepted[h] = (voted_in - 1, voted)
             if locked_in:
                 locks[h] = Lock(h, locked_in - 1, locked)
             if agreed_on:
                 agreed[h] = agreed_on
-        return Local(view, target, tuple(written), accepted, locks, agreed)
+        return Local(view, target, tuple(blocks), accepted, locks, agreed)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from fiscotool.check.fisco3_bounds import NAMES, NODES, Changed, Limits, Lock, leader_of
 from fiscotool.check.fisco3_local import Local, Places, Prefix
-from fiscotool.check.fisco3_packed import chosen_again
+from fiscotool.check.fisco3_views import chosen_again
 
 Locks = tuple[tuple[Lock, ...], ...]
 """Of each living replica."""

@@ -20,11 +20,13 @@ STATE_BITS: Final = 4
 
 
 class ViewChanged(NamedTuple):
-    """A view-change message."""
+    """A view-change message. `low` and `signers` are of the stable checkpoint: its number and who told it, as bits; 0 for none."""
 
     view: int
     sender: int
     proofs: Proofs
+    low: int = 0
+    signers: int = 0
 
 
 class NewViewed(NamedTuple):
@@ -43,6 +45,8 @@ class Log:
     proposal: dict[Slot, int]
     prepare: dict[Slot, int]
     commit: dict[Slot, int]
+    checkpoint: dict[int, int]
+    stable: dict[int, int]
     view: int
     state: int
     changing: int
@@ -55,6 +59,7 @@ class Layout:
     sent_proposal: dict[Slot, int]
     sent_prepare: dict[Slot, int]
     sent_commit: dict[Slot, int]
+    sent_checkpoint: dict[int, int]
     logs: list[Log]
     reply: dict[tuple[Slot, int], int]
 

@@ -66,6 +66,7 @@ class HowardRenamings:
             places[at] = to
         for table in (layout.sent_prepare, layout.sent_commit):
             _move_votes(places, table, table, renaming)
+        _move_checkpoints(places, layout.sent_checkpoint, layout.sent_checkpoint, renaming)
         for i, log in enumerate(layout.logs):
             _move_log(places, log, layout.logs[new[i]], renaming)
         for (slot, i), at in layout.reply.items():
@@ -93,6 +94,8 @@ def _move_log(places: list[int], log: Log, other: Log, renaming: Renaming) -> No
         places[at] = other.proposal[_slot(slot, renaming)]
     _move_votes(places, log.prepare, other.prepare, renaming)
     _move_votes(places, log.commit, other.commit, renaming)
+    _move_checkpoints(places, log.checkpoint, other.checkpoint, renaming)
+    _move_checkpoints(places, log.stable, other.stable, renaming)
     for at, to, bits in ((log.view, other.view, VIEW_BITS), (log.state, other.state, STATE_BITS), (log.changing, other.changing, 1)):
         for k in range(bits):
             places[at + k] = to + k
@@ -102,6 +105,12 @@ def _move_votes(places: list[int], table: Mapping[Slot, int], other: Mapping[Slo
     for slot, at in table.items():
         for i, j in enumerate(renaming[0]):
             places[at + i] = other[_slot(slot, renaming)] + j
+
+
+def _move_checkpoints(places: list[int], table: Mapping[int, int], other: Mapping[int, int], renaming: Renaming) -> None:
+    for n, at in table.items():
+        for i, j in enumerate(renaming[0]):
+            places[at + i] = other[n] + j
 
 
 def _slot(slot: Slot, renaming: Renaming) -> Slot:
@@ -118,5 +127,10 @@ def _rename(message: ViewChanged | NewViewed, renaming: Renaming) -> ViewChanged
 
 def _rename_change(change: ViewChanged, renaming: Renaming) -> ViewChanged:
     new = renaming[0]
-    proofs = ((_slot(slot, renaming), sum(1 << j for i, j in enumerate(new) if voters >> i & 1)) for slot, voters in change.proofs)
-    return ViewChanged(change.view, new[change.sender], tuple(sorted(proofs)))
+    proofs = ((_slot(slot, renaming), _renamed(voters, new)) for slot, voters in change.proofs)
+    return ViewChanged(change.view, new[change.sender], tuple(sorted(proofs)), change.low, _renamed(change.signers, new))
+
+
+def _renamed(members: int, new: tuple[int, ...]) -> int:
+    """A set of replicas, as bits, under other names."""
+    return sum(1 << j for i, j in enumerate(new) if members >> i & 1)

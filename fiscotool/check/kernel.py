@@ -43,7 +43,7 @@ def explore_compiled(model: PackedModel, *, width: int = WORD_BITS, on_level: Pr
 
 def compare(ours: Exploration[Any], other: Exploration[Any]) -> str:
     """What two walks counted differently, or ""."""
-    for what in ("generated", "distinct", "levels", "taken"):
+    for what in ("generated", "distinct", "levels", "taken", "decided"):
         if getattr(ours, what) != getattr(other, what):
             return f"{what}: {getattr(ours, what)} against {getattr(other, what)}"
     return ""
@@ -96,11 +96,12 @@ class _Walk:
             level, prints, kinds, needs = (np.concatenate(parts) for parts in zip(*found, strict=True))
             if on_level:
                 on_level(len(levels), distinct, generated)
-        taken = dict.fromkeys(self._model.actions, 0)
+        taken, decided = dict.fromkeys(self._model.actions, 0), dict.fromkeys(self._model.guards, 0)
         for moves, count in zip(self._situations, hits, strict=True):
-            for action, often in moves.taken:
-                taken[action] += often * int(count)
-        return Exploration(generated, distinct, tuple(levels), taken)
+            for counts, told in ((taken, moves.taken), (decided, moves.decided)):
+                for name, often in told:
+                    counts[name] += often * int(count)
+        return Exploration(generated, distinct, tuple(levels), taken, decided=decided)
 
     def _resolve(self, chunk: Any, which: Any, needs: Any) -> None:
         """Fills in the number of its situation for each state and needed part; situations never met before are asked of the model."""

@@ -70,6 +70,7 @@ class Exploration(Generic[State]):
     levels                  new states by distance from the initial one; their number is TLC's depth
     taken                   how often each action generated a state
     reached                 how many states each `sometimes` property held in
+    decided                 how often each conjunct of a guard alone refused a step; empty where the walk does not know guards
     represented             with symmetry: how many states those that were kept stand for
     is_complete             whether every reachable state was seen; False when a bound or a violation ended the walk
     """
@@ -82,6 +83,7 @@ class Exploration(Generic[State]):
     violation: Violation[State] | None = None
     is_complete: bool = True
     represented: int | None = None
+    decided: dict[str, int] = field(default_factory=dict)
 
     @property
     def depth(self) -> int:
@@ -92,3 +94,8 @@ class Exploration(Generic[State]):
     def never(self) -> tuple[str, ...]:
         """Actions never taken and `sometimes` properties never reached."""
         return tuple(name for counts in (self.taken, self.reached) for name, count in counts.items() if not count)
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Conjuncts that never were the one that refused a step."""
+        return tuple(name for name, count in self.decided.items() if not count)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from fiscotool.check.explore import Progress
+from fiscotool.check.guards import Counts
 from fiscotool.check.model import Exploration, Taken, Violation
 from fiscotool.check.symmetry import Symmetry
 
@@ -30,11 +31,13 @@ class Moves:
     generated       states generated, self-loops and repetitions included
     differences     what to add to a state to get each new one; no zero, nothing twice
     taken           (action, how often) for the statistics
+    decided         (conjunct of a guard, how often it alone refused a step), likewise
     """
 
     generated: int
     differences: tuple[int, ...]
-    taken: tuple[tuple[str, int], ...] = ()
+    taken: Counts = ()
+    decided: Counts = ()
 
 
 class PackedModel(Protocol):
@@ -43,6 +46,10 @@ class PackedModel(Protocol):
     @property
     def actions(self) -> tuple[str, ...]:
         """Names of all actions."""
+
+    @property
+    def guards(self) -> tuple[str, ...]:
+        """Names of all conjuncts whose decisions `moves` counts."""
 
     @property
     def parts(self) -> int:
@@ -105,7 +112,7 @@ def explore_packed(
     known: list[set[int]] = []
     seen: set[int] = set()
     tables: list[dict[int, Moves]] = [{} for _ in range(model.parts)]
-    taken = dict.fromkeys(model.actions, 0)
+    taken, decided = dict.fromkeys(model.actions, 0), dict.fromkeys(model.guards, 0)
     generated, level = 1, _representatives({model.initial() if start is None else start}, reduction.symmetry)
     violation = None
     while level:
@@ -120,7 +127,7 @@ def explore_packed(
         rest = _hurry(model, reduction.eager, tables, level, following, taken)
         generated += len(level) - len(rest)
         for part, table in enumerate(tables):
-            generated += _expand(model, part, table, rest, following, taken)
+            generated += expand(model, part, table, rest, following, taken, decided)
         following -= seen
         if reduction.symmetry:
             following = _representatives(following, reduction.symmetry) - seen
@@ -130,7 +137,9 @@ def explore_packed(
     reached = {goal: sum(map(is_there, seen)) for goal, is_there in (goals or {}).items()}
     represented = sum(len(reduction.symmetry.images(state)) for state in seen) if reduction.symmetry else None
     levels = tuple(map(len, known))
-    return Exploration(generated, len(seen), levels, taken, reached, violation, is_complete=not level, represented=represented)
+    return Exploration(
+        generated, len(seen), levels, taken, reached, violation, is_complete=not level, represented=represented, decided=decided
+    )
 
 
 def _representatives(states: set[int], symmetry: Symmetry | None) -> set[int]:
@@ -171,7 +180,15 @@ def _grouped(states: Iterable[int], mask: int) -> dict[int, list[int]]:
     return groups
 
 
-def _expand(model: PackedModel, part: int, table: dict[int, Moves], level: set[int], following: set[int], taken: dict[str, int]) -> int:
+def expand(
+    model: PackedModel,
+    part: int,
+    table: dict[int, Moves],
+    level: set[int],
+    following: set[int],
+    taken: dict[str, int],
+    decided: dict[str, int],
+) -> int:
     """Adds to `following` whatever `part` can make of the states of `level`. Returns how many states that generated."""
     generated = 0
     for bits, states in _grouped(level, model.mask(part)).items():
@@ -181,6 +198,8 @@ def _expand(model: PackedModel, part: int, table: dict[int, Moves], level: set[i
         generated += moves.generated * len(states)
         for action, count in moves.taken:
             taken[action] += count * len(states)
+        for guard, count in moves.decided:
+            decided[guard] += count * len(states)
         for difference in moves.differences:
             following.update(map(difference.__add__, states))
     return generated

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pytest
 
 from fiscotool.check.explore import explore
 from fiscotool.check.howard import Howard
+from fiscotool.check.howard_bits import Step
 from fiscotool.check.howard_packed import PackedHoward
+from fiscotool.check.howard_reach import ruled_out
 from fiscotool.check.howard_terms import ACTIONS, Bounds, State
 from fiscotool.check.model import Property, Violation
-from fiscotool.check.packed import explore_packed
+from fiscotool.check.packed import Moves, explore_packed
 
 PUBLISHED = [
     (Bounds(1, 0, frozenset({0})), 197, 35, 9),
@@ -97,6 +102,62 @@ def test_the_way_to_a_violation_can_be_replayed() -> None:
         state = step.target
 
 
+CHECKPOINTS = [
+    (Bounds(1, 0, frozenset({0}), checkpoints=frozenset({1}), commit_quorum=1), 852, 91, 13),
+    (Bounds(1, 0, frozenset({0, 1}), checkpoints=frozenset({1}), commit_quorum=2), 31_799, 1_588, 22),
+    (Bounds(2, 0, frozenset({0}), checkpoints=frozenset({1}), commit_quorum=1), 110_575, 7_085, 22),
+]
+
+
+@pytest.mark.parametrize(("bounds", "generated", "distinct", "depth"), CHECKPOINTS)
+def test_checkpoints_are_counted_alike_both_ways(bounds: Bounds, generated: int, distinct: int, depth: int) -> None:
+    plain, packed = explore(Howard(bounds)), explore_packed(PackedHoward(bounds))
+    assert (packed.generated, packed.distinct, packed.depth) == (generated, distinct, depth)
+    assert (packed.levels, packed.taken) == (plain.levels, plain.taken)
+
+
+SUBSETS = [frozenset(acc) for acc in ((), (0,), (1,), (0, 1), (1, 2), (0, 1, 2))]
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [*(Bounds(1, 0, acc) for acc in SUBSETS), *(Bounds(1, 1, acc) for acc in SUBSETS[:3]), Bounds(2, 0, frozenset({1})), CHECKPOINTS[1][0]],
+)
+def test_what_is_never_reached_the_bounds_make_impossible(bounds: Bounds) -> None:
+    """Every action, every conjunct of a guard, every goal."""
+    model = PackedHoward(bounds)
+    found = explore_packed(model, goals=model.goals)
+    excused = ruled_out(bounds)
+    assert not [name for name in (*found.never, *found.undecided) if name not in excused]
+    assert not [name for name in excused if {**found.taken, **found.decided, **found.reached}[name]]
+
+
+def test_a_dead_action_is_noticed() -> None:
+    """The specification as published: its `Prepare` is never taken, and one conjunct alone is why."""
+    bounds = Bounds(1, 0, is_repaired=False)
+    found, excused = explore_packed(PackedHoward(bounds)), ruled_out(bounds)
+    assert "Prepare" in [name for name in found.never if name not in excused]
+    assert found.decided["Prepare: request known"]
+
+
+def test_a_dead_guard_is_noticed() -> None:
+    """A planted bug: commits are accepted from any view."""
+
+    class Careless(PackedHoward):
+        def _take_votes(self, action: str, i: int, s: int, view: int) -> Iterator[Step]:
+            views = range(self.bounds.view_max + 1) if action == "AcceptCommit" else (view,)
+            for one in views:
+                yield from super()._take_votes(action, i, s, one)
+
+        def moves(self, part: int, seen: int) -> Moves:
+            told = super().moves(part, seen)
+            return replace(told, decided=tuple(one for one in told.decided if one[0] != "AcceptCommit: own view"))
+
+    bounds = Bounds(1, 1, frozenset({1}))
+    found = explore_packed(Careless(bounds))
+    assert "AcceptCommit: own view" in [name for name in found.undecided if name not in ruled_out(bounds)]
+
+
 def test_checkpoints_become_stable_and_logs_are_cut() -> None:
     """With a checkpoint at 1, within a bound: replicas tell theirs, collect 2F + 1, and forget what lies below."""
     model = Howard(Bounds(1, 0, frozenset({0}), checkpoints=frozenset({1}), commit_quorum=1))
@@ -126,7 +187,5 @@ def test_a_bound_on_states_is_told() -> None:
 
 
 def test_the_packed_model_says_what_it_cannot() -> None:
-    with pytest.raises(ValueError, match="no checkpoints"):
-        PackedHoward(Bounds(1, checkpoints=frozenset({1})))
     with pytest.raises(ValueError, match="at most 15"):
         PackedHoward(Bounds(16))

@@ -1,0 +1,145 @@
+"""The frame of the packed fisco3 model: its parts, the bits each reads, and what is asked of a state. The steps are in `fisco3_packed`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from fiscotool.check.fisco3_bounds import FILLER, Changed, Entered, Limits, leader_of
+from fiscotool.check.fisco3_local import EVERYONE, Local, Places
+from fiscotool.check.fisco3_views import READERS, ViewMessages
+from fiscotool.check.guards import Guards, guard_names, some_of
+from fiscotool.check.howard_bits import Step, bits_at
+from fiscotool.check.packed import Moves
+
+OF_A_HEIGHT: Final = ("propose", "accept", "accept again", "prepared", "agreed")
+GOALS: Final = ("a block is written", "certified in a later view", "an empty block fills a gap")
+OF_VIEWS: Final = ("accept again", "time out", "new view", "enter view")
+ACTIONS: Final = (
+    "propose",
+    "accept",
+    "accept again",
+    "prepared",
+    "agreed",
+    "pull",
+    "write",
+    "time out",
+    "new view",
+    "enter view",
+    "crash",
+    "sync",
+)
+CONJUNCTS: Final = {
+    "propose": ("leads", "is next", "not voted in this view"),
+    "accept": ("own view", "above ledger", "not voted in this view", "not agreed otherwise", "not locked otherwise"),
+    "accept again": ("above ledger", "not voted in this view", "not agreed otherwise", "lock opens"),
+    "prepared": ("not in timeout", "own view", "quorum of prepares"),
+    "agreed": ("not in timeout", "own view", "quorum of commits"),
+    "pull": ("f+1 checkpoints",),
+    "write": ("quorum of checkpoints",),
+    "new view": ("leads", "later view", "quorum of view changes"),
+    "enter view": ("later view",),
+}
+"""What `Guards` counts."""
+
+
+class Fisco3Frame(ABC):
+    """The model for `check.packed`. `only_view`, when set, lets votes be cast by the replicas in that view alone (`check.sweep`)."""
+
+    actions = ACTIONS
+    guards = guard_names(CONJUNCTS)
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.only_view: int | None = None
+        self._places = Places(limits)
+        self._messages = ViewMessages(limits, self._places, self._widen)
+        self._guards = Guards()
+        self.part_names = [
+            (i, kind, h)
+            for i in limits.honest
+            for kind in ACTIONS
+            if self._is_possible(kind)
+            for h in (self._places.heights if kind in OF_A_HEIGHT else (0,))
+        ]
+        self.parts = len(self.part_names)
+        self._masks = [self._places.mask(i, kind, h) for i, kind, h in self.part_names]
+
+    def _is_possible(self, kind: str) -> bool:
+        if kind in OF_VIEWS:
+            return self.limits.view_max > 0
+        if kind == "sync":
+            return "empty-block-unchecked" in self.limits.holes and self.limits.byzantine is not None
+        return kind != "crash" or self.limits.crashes > 0
+
+    def _widen(self, message: Changed | Entered, at: int) -> None:
+        """Shows a new message to the parts that read it."""
+        for part, (i, kind, _) in enumerate(self.part_names):
+            reads = kind in READERS and not (
+                kind == "new view" and isinstance(message, Entered) and leader_of(message.base + 1, message.view) != i
+            )
+            if reads or (isinstance(message, Changed) and kind == "time out" and i == message.sender):
+                self._masks[part] |= 1 << at
+
+    def initial(self) -> int:
+        """Everybody in view 0 at height 0; every vote of the Byzantine replica is there."""
+        return self._places.forged()
+
+    def mask(self, part: int) -> int:
+        """What a part reads or writes."""
+        return self._masks[part]
+
+    def moves(self, part: int, seen: int) -> Moves:
+        """All steps of a part, as differences."""
+        self._guards.take()
+        steps = list(self._steps(part, seen))
+        counts: dict[str, int] = {}
+        for action, _, _ in steps:
+            counts[action] = counts.get(action, 0) + 1
+        differences = dict.fromkeys(after - seen for _, _, after in steps)
+        differences.pop(0, None)
+        return Moves(len(steps), tuple(differences), tuple(counts.items()), self._guards.take())
+
+    def explain(self, part: int, seen: int) -> list[Step]:
+        """All steps of a part with their labels."""
+        i = self.part_names[part][0]
+        return [(action, f"node{i} {label}", after - seen) for action, label, after in self._steps(part, seen)]
+
+    def agrees(self, state: int) -> bool:
+        """Agreement: no two honest replicas wrote or agreed on different values at a height, and none changed its mind."""
+        if state >> self._places.torn & 1:
+            return False
+        locals_ = [self._places.read(i, state) for i in self.limits.honest]
+        for h in self._places.heights:
+            told = {value for one in locals_ for value in (one.written_at(h), one.agreed.get(h, 0)) if value}
+            if len(told) > 1:
+                return False
+        return True
+
+    @property
+    def goals(self) -> dict[str, Callable[[int], bool]]:
+        """What a walk should come to at least once."""
+        places, others = self._places, EVERYONE & ~self._places.liar
+        commits = places.votes["commit"]
+        later = bits_at((at for slot, at in commits.items() if slot[0]), others)
+        fillers = bits_at((at for slot, at in commits.items() if slot[2] == FILLER), others)
+        return dict(zip(GOALS, (some_of(places.block_bits()), some_of(later), some_of(fillers)), strict=True))
+
+    def read(self, i: int, state: int) -> Local:
+        """An honest replica."""
+        return self._places.read(i, state)
+
+    @property
+    def places(self) -> Places:
+        """The layout."""
+        return self._places
+
+    @property
+    def view_messages(self) -> ViewMessages:
+        """The messages that get bits as they are made."""
+        return self._messages
+
+    @abstractmethod
+    def _steps(self, part: int, s: int) -> Iterator[Step]:
+        """All steps of a part: action, label, state after."""
