@@ -1,63 +1,58 @@
-"""What a block and a change of leader cost, in one stated model, for the protocols here and two that are only calculated.
+"""What a block and a change of leader cost, measured: replicas of five protocols run in one priced world (`priced`, `prices`).
 
-`fisco3`, `fisco2`, `classic` are measured: a simulated chain makes blocks, then loses its leader, and every message is counted and weighed.
-`raft` and `hotstuff` (chained) are formulas from their papers, marked `is_formula`; no replica of them runs here.
+For each protocol and size four runs:
 
-The model. Every message has a header of 120 bytes and, but in Raft, a signature of 65 (HotStuff votes: a BLS share of 96). A block has
-1,000 transactions of 200 bytes. All links have the same delay and work takes next to none, so latency counts network delays ("phases").
-Signing takes 0.05 ms, verifying 0.1 ms, verifying a BLS aggregate 1.5 ms, on one core; a replica has 1 Gbit/s. Throughput is that of
-the busiest replica, which does all this for every block and has no other limits: an upper bound that compares protocols, not a
-forecast.
+    counted      nothing takes time but the network: messages, bytes, operations and delays of blocks made one after the other
+    timed        with prices: how long a block takes, alone
+    loaded       with prices, always a block waiting: transactions a second
+    failure      the leader's power is cut and a block is waiting: what the change costs, how long until everyone has the block
+    worst        the same, when everyone had prepared a block that no one committed: PBFT's view changes then carry certificates
 
-Sources: docs/pbft.md; Ongaro & Ousterhout, Raft, USENIX ATC 2014; Yin et al., HotStuff, PODC 2019.
+Sources: docs/comparison.md states the model and the closed formulas that the counts are tested against.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from fiscotool.pbft.dialects import DIALECTS, Dialect
-from fiscotool.pbft.messages import (
-    CheckPoint,
-    Commit,
-    Message,
-    NewView,
-    Prepare,
-    PreparedCertificate,
-    PreparedProposalResponse,
-    PrePrepare,
-    ViewChange,
-)
 from fiscotool.pbft.quorum import faulty_weight_max, quorum_weight
 from fiscotool.pbft.rules import Rules
-from fiscotool.sim.cluster import Cluster
-from fiscotool.sim.network import Weather
-from fiscotool.sim.world import Pace
+from fiscotool.protocols.registry import CRASH_ONLY, PROTOCOLS
+from fiscotool.sim.priced import TICKS_A_SECOND, PricedWorld
+from fiscotool.sim.prices import IDEAL, Bill, Item, Prices
 
-HEADER_BYTES: Final = 120
-SIGNATURE_BYTES: Final = 65
-SHARE_BYTES: Final = 96
-BLOCK_TXS: Final = 1_000
-BLOCK_BYTES: Final = 200 * BLOCK_TXS
-SIGN_S: Final = 0.05e-3
-VERIFY_S: Final = 0.1e-3
-VERIFY_AGGREGATE_S: Final = 1.5e-3
-BANDWIDTH_BYTES_S: Final = 125e6
+MEASURED: Final = ("fisco3", "fisco2", "classic", "raft", "hotstuff")
+"""Protocols in the order of the table."""
 
-DELAY_TICKS: Final = 10
-"""One network delay of a measured run; large against the single tick that a replica's own work takes."""
+BLOCKS: Final = 5
+"""Blocks counted in `classic`, which takes a checkpoint every fifth; of the others one is like the next."""
 
-MEASURED: Final = ("fisco3", "fisco2", "classic")
-CALCULATED: Final = ("raft", "hotstuff")
+LOADED_BLOCKS: Final = 4
+WARM_BLOCKS: Final = 3
+PIPELINE_BLOCKS: Final = 4
+"""Blocks measured under load and blocks before them; how far proposals may run ahead in those protocols that let them."""
+
+TIMERS_MAX: Final = 100
+"""Base timeouts of virtual time within which anything must happen."""
+
+QUIET_S: Final = 0.2
+"""How long, beside four delays, until the last messages of a block are dealt with."""
+
+NORMAL_KINDS: Final = frozenset({"PrePrepare", "Prepare", "Commit", "CheckPoint", "Generic", "Vote", "AppendEntries", "AppendReply"})
+"""Messages that belong to blocks and not to a change of leader."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
     """One protocol at one size.
 
-    Per block: messages, bytes, signatures made and verified in the whole group; network delays until the first and the last replica
-    has the block. `change_…`: what replacing a dead leader takes, without the block that follows. `txs_per_s` is the bound.
+    A block: messages, kilobytes, signatures made and verified one by one, BLS shares added up and pairings, in the whole group; network
+    delays until the first and the last replica has it; milliseconds until a quorum has it, alone. Under load: transactions a second and
+    messages a block. `change_…`: replacing a dead leader; `worst_…`: the same with a prepared block in hand. `recovery_s`: from the crash
+    until all living replicas have the next block, the wait for the timer included.
     """
 
     protocol: str
@@ -67,162 +62,184 @@ class Cost:
     kilobytes: float
     signed: float
     verified: float
+    aggregated: float
+    pairings: float
     delays_first: float
     delays_last: float
-    change_messages: float
-    change_kilobytes: float
+    latency_ms: float
     txs_per_s: int
-    is_formula: bool
+    loaded_messages: float
+    change_messages: int
+    change_kilobytes: float
+    change_verified: int
+    worst_messages: int
+    worst_kilobytes: float
+    worst_verified: int
+    recovery_s: float
 
 
-@dataclass(slots=True)
-class Meter:
-    """Weighs what is sent."""
-
-    messages: int = 0
-    size_bytes: int = 0
-    verified: int = 0
-    signed: int = 0
-
-    def weigh(self, message: Message, copies: int) -> None:
-        """A `Cluster.tap`."""
-        self.messages += copies
-        self.size_bytes += copies * size_bytes(message)
-        self.verified += copies * signatures_in(message)
-        self.signed += 1
-
-
-def size_bytes(message: Message) -> int:
-    """Bytes of a message in the model."""
-    total = HEADER_BYTES + SIGNATURE_BYTES * signatures_in(message)
-    match message:
-        case PrePrepare(proposal=proposal) if proposal.data and not proposal.is_filler:
-            total += BLOCK_BYTES
-        case PreparedProposalResponse(certificate=PreparedCertificate()):
-            total += BLOCK_BYTES
-        case NewView(view_changes=view_changes):
-            total += HEADER_BYTES * len(view_changes)
-        case _:
-            pass
-    return total
-
-
-def signatures_in(message: Message) -> int:
-    """Signatures that its receiver verifies, its own included."""
-    match message:
-        case ViewChange(prepared=prepared, stable=stable):
-            return 1 + sum(len(cert.signatures) for cert in prepared) + len(stable)
-        case NewView(view_changes=view_changes):
-            return 1 + sum(signatures_in(vc) for vc in view_changes)
-        case _:
-            return 1
-
-
-def measure(dialect: Dialect, nodes: int, *, blocks: int = 5) -> Cost:
-    """Simulate `blocks` blocks one after the other, then the loss of the leader with a transaction waiting."""
-    rules = Rules((1,) * nodes, leader_period_blocks=1_000_000)
-    pace = Pace(seal_ticks=1, verify_ticks=0, execute_ticks=0, commit_ticks=0)
-    cluster = Cluster(rules, seed=1, dialect=dialect, weather=Weather(DELAY_TICKS, DELAY_TICKS), pace=pace)
-    cluster.start()
-    cluster.run(3_500)
-    meter = Meter()
-    first = last = 0
-    for number in range(blocks):
-        cluster.run(DELAY_TICKS * 10)
-        height, began = max(cluster.heights), cluster.now
-        cluster.submit(f"t{number}")
-        cluster.tap = meter.weigh
-        cluster.run(5_000, until=lambda height=height: max(cluster.heights) > height)  # type: ignore[misc]
-        first += cluster.now - began
-        cluster.run(5_000, until=lambda height=height: min(cluster.heights) > height)  # type: ignore[misc]
-        last += cluster.now - began
-        cluster.run(DELAY_TICKS * 2)
-        cluster.tap = None
-    change = _lose_leader(cluster)
-    per_s = _throughput(nodes, meter, blocks)
-    return Cost(
-        protocol=dialect.name,
-        nodes=nodes,
-        tolerates=f"{faulty_weight_max(nodes)} liars",
-        messages=meter.messages / blocks,
-        kilobytes=meter.size_bytes / blocks / 1_000,
-        signed=meter.signed / blocks,
-        verified=meter.verified / blocks,
-        delays_first=round(first / blocks / DELAY_TICKS, 1),
-        delays_last=round(last / blocks / DELAY_TICKS, 1),
-        change_messages=change.messages,
-        change_kilobytes=change.size_bytes / 1_000,
-        txs_per_s=per_s,
-        is_formula=False,
+def make_world(dialect: Dialect, nodes: int, prices: Prices, *, seed: int = 1) -> PricedWorld:
+    """A started world in which all replicas agree on a view. PBFT keeps its leader while it works, HotStuff changes it with every view."""
+    period = 1 if dialect.name == "hotstuff" else 1_000_000
+    timeout = int(prices.timeout_s * TICKS_A_SECOND)
+    rules = Rules(
+        (1,) * nodes,
+        leader_period_blocks=period,
+        pipeline_blocks=PIPELINE_BLOCKS,
+        timeout_base_ticks=timeout,
+        checkpoint_resend_ticks=timeout,
     )
+    world = PricedWorld(dialect, rules, prices, seed=seed)
+    world.start()
+    _await(world, lambda: _is_settled(world))
+    _quiet(world)
+    world.bill = Bill()
+    return world
 
 
-def _lose_leader(cluster: Cluster) -> Meter:
-    """Everything that is sent until the others are in a common later view."""
-    states = [replica.state for replica in cluster.replicas]
-    leader = cluster.dialect.status(states[0]).leader
-    meter = Meter()
-    cluster.crash(leader)
-    views = [replica.state.view for replica in cluster.replicas if replica.state is not None]
+def _await(world: PricedWorld, condition: Callable[[], bool]) -> None:
+    """Let time pass until it is so; the protocols promise that it will be."""
+    reached = world.run(condition, ticks_max=TIMERS_MAX * world.prices.timeout_s * TICKS_A_SECOND)
+    assert reached, f"{world.dialect.name} with {len(world.replicas)} replicas stood still at {world.now} ms"
 
-    def weigh(message: Message, copies: int) -> None:
-        if not isinstance(message, PrePrepare | Prepare | Commit | CheckPoint):
-            meter.weigh(message, copies)
 
-    cluster.tap = weigh
-    cluster.submit("after")
+def _is_settled(world: PricedWorld) -> bool:
+    """Whether all living replicas are in one view."""
+    states = [replica.state for replica in world.replicas if replica.state is not None]
+    return all(state.view == states[0].view and not state.in_timeout for state in states)
+
+
+def _one_block(world: PricedWorld) -> tuple[float, list[float]]:
+    """Make one block; when it was proposed, and when each living replica had it, in ticks."""
+    living = [replica for replica in world.replicas if replica.is_up]
+    target = max(replica.height for replica in living) + 1
+    world.submit()
+    _await(world, lambda: target in world.proposed)
+    world.rest()
+    _await(world, lambda: len(world.written.get(target, ())) >= len(living))
+    began = world.proposed[target]
+    return began, sorted(world.written[target])
+
+
+def _quiet(world: PricedWorld) -> None:
+    """Let everything arrive that is still under way; the pool is empty, so no timer of a PBFT runs."""
+    world.run(lambda: False, ticks_max=(4 * world.prices.delay_high_s + QUIET_S) * TICKS_A_SECOND)
+
+
+def _counted(dialect: Dialect, nodes: int) -> tuple[Bill, int, float, float]:
+    """Counts of some blocks, how many, and the delays until the first and the last replica has one."""
+    world = make_world(dialect, nodes, IDEAL)
+    blocks = BLOCKS if dialect.name == "classic" else 1
+    first = last = 0.0
+    for _ in range(blocks):
+        began, times = _one_block(world)
+        first, last = first + times[0] - began, last + times[-1] - began
+        _quiet(world)
+    unit = blocks * IDEAL.delay_low_s * TICKS_A_SECOND
+    return world.bill, blocks, first / unit, last / unit
+
+
+def _timed(dialect: Dialect, nodes: int, prices: Prices) -> float:
+    """Milliseconds until a quorum (in Raft a majority) has a block that is made alone."""
+    began, times = _one_block(make_world(dialect, nodes, prices))
+    return (times[_quorum(dialect, nodes) - 1] - began) / TICKS_A_SECOND * 1_000
+
+
+def _loaded(dialect: Dialect, nodes: int, prices: Prices) -> tuple[float, float]:
+    """Transactions a second, and messages a block, when there is always a block waiting: between two heights, as a quorum has them."""
+    world = make_world(dialect, nodes, prices)
+    quorum = _quorum(dialect, nodes)
+    world.load()
+
+    def when(height: int) -> float:
+        _await(world, lambda: len(world.written.get(height, ())) >= quorum)
+        return sorted(world.written[height])[quorum - 1]
+
+    start = when(WARM_BLOCKS)
+    before = world.bill.total().messages
+    took = when(WARM_BLOCKS + LOADED_BLOCKS) - start
+    messages = (world.bill.total().messages - before) / LOADED_BLOCKS
+    return LOADED_BLOCKS * prices.block_txs / took * TICKS_A_SECOND, messages
+
+
+def _quorum(dialect: Dialect, nodes: int) -> int:
+    """How many replicas decide."""
+    return nodes // 2 + 1 if dialect.name in CRASH_ONLY else quorum_weight(nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of leader: what it took beside blocks, and seconds until every living replica had the next block."""
+
+    spent: Item
+    recovery_s: float
+
+
+def change_leader(dialect: Dialect, nodes: int, prices: Prices, *, is_prepared: bool = False) -> Change:
+    """Cut the leader's power with a block waiting; with `is_prepared` all had prepared it and every Commit was lost."""
+    world = make_world(dialect, nodes, prices)
+    leader = dialect.status(max((replica.state for replica in world.replicas), key=lambda state: state.view)).leader
+    old = max(replica.state.view for replica in world.replicas)
+    height = max(replica.height for replica in world.replicas)
+    if is_prepared:
+        world.lost = ("Commit",)
+        everyone = nodes * (nodes - 1) + world.bill.item("Commit").messages
+        world.submit()
+        _await(world, lambda: world.bill.item("Commit").messages >= everyone)
+        world.lost = ()
+    world.crash(leader)
+    began, world.bill = world.now, Bill()
+    world.submit()
 
     def is_changed() -> bool:
-        rest = [replica.state for replica in cluster.replicas if replica.state is not None]
-        return all(state.view > max(views) and not state.in_timeout for state in rest)
+        return _is_settled(world) and all(replica.state.view > old for replica in world.replicas if replica.state is not None)
 
-    cluster.run(20_000, until=is_changed)
-    cluster.tap = None
-    return meter
-
-
-def _throughput(nodes: int, meter: Meter, blocks: int) -> int:
-    """Transactions a second of the busiest replica, the leader: it sends the block to all, and verifies a replica's share of the votes."""
-    verify_s = meter.verified / blocks / nodes * VERIFY_S
-    sign_s = meter.signed / blocks / nodes * SIGN_S
-    send_s = ((nodes - 1) * BLOCK_BYTES + (meter.size_bytes / blocks - (nodes - 1) * BLOCK_BYTES) / nodes) / BANDWIDTH_BYTES_S
-    return round(BLOCK_TXS / (verify_s + sign_s + send_s))
+    _await(world, is_changed)
+    spent = world.bill.total(without=NORMAL_KINDS)
+    _await(world, lambda: len(world.written.get(height + 1, ())) >= nodes - 1)
+    return Change(spent, (world.now - began) / TICKS_A_SECOND)
 
 
-def calculate(protocol: str, nodes: int) -> Cost:
-    """Raft or chained HotStuff, in the steady state and for one change of leader, by formula."""
-    others = nodes - 1
-    if protocol == "raft":
-        sent = others * (HEADER_BYTES + BLOCK_BYTES) + others * HEADER_BYTES
-        busy_s = others * (HEADER_BYTES + BLOCK_BYTES) / BANDWIDTH_BYTES_S
-        tolerates, signed, verified, first, last = f"{(nodes - 1) // 2} crashes", 0, 0, 2, 3
-        change_bytes = 2 * others * HEADER_BYTES
-    else:
-        quorum = quorum_weight(nodes)
-        certificate = SHARE_BYTES + nodes // 8 + 1
-        sent = others * (HEADER_BYTES + BLOCK_BYTES + certificate) + others * (HEADER_BYTES + SHARE_BYTES)
-        busy_s = others * (HEADER_BYTES + BLOCK_BYTES + certificate) / BANDWIDTH_BYTES_S + quorum * SIGN_S + 2 * VERIFY_AGGREGATE_S
-        tolerates, signed, verified, first, last = f"{faulty_weight_max(nodes)} liars", nodes, nodes, 7, 8
-        change_bytes = others * (HEADER_BYTES + SHARE_BYTES + certificate)
-    change = 2 * others if protocol == "raft" else others
+def measure(protocol: str, nodes: int, prices: Prices | None = None) -> Cost:
+    """All runs of one protocol at one size."""
+    prices, dialect = prices or Prices(), PROTOCOLS[protocol]
+    bill, blocks, first, last = _counted(dialect, nodes)
+    txs_per_s, loaded_messages = _loaded(dialect, nodes, prices)
+    total = bill.total()
+    change = change_leader(dialect, nodes, prices)
+    worst = change_leader(dialect, nodes, prices, is_prepared=True) if protocol in DIALECTS else change
+    faulty = f"{(nodes - 1) // 2} crashes" if protocol in CRASH_ONLY else f"{faulty_weight_max(nodes)} liars"
     return Cost(
         protocol=protocol,
         nodes=nodes,
-        tolerates=tolerates,
-        messages=2 * others,
-        kilobytes=sent / 1_000,
-        signed=signed,
-        verified=verified,
-        delays_first=first,
-        delays_last=last,
-        change_messages=change,
-        change_kilobytes=change_bytes / 1_000,
-        txs_per_s=round(BLOCK_TXS / busy_s),
-        is_formula=True,
+        tolerates=faulty,
+        messages=total.messages / blocks,
+        kilobytes=total.size_bytes / blocks / 1_000,
+        signed=bill.signed / blocks,
+        verified=total.verified / blocks,
+        aggregated=bill.aggregated / blocks,
+        pairings=bill.pairings / blocks,
+        delays_first=round(first, 1),
+        delays_last=round(last, 1),
+        latency_ms=round(_timed(dialect, nodes, prices), 1),
+        txs_per_s=round(txs_per_s),
+        loaded_messages=round(loaded_messages, 1),
+        change_messages=change.spent.messages,
+        change_kilobytes=change.spent.size_bytes / 1_000,
+        change_verified=change.spent.verified,
+        worst_messages=worst.spent.messages,
+        worst_kilobytes=worst.spent.size_bytes / 1_000,
+        worst_verified=worst.spent.verified,
+        recovery_s=round(change.recovery_s, 3),
     )
 
 
-def compare(sizes: list[int]) -> list[Cost]:
-    """All protocols at all sizes, measured ones first."""
-    found = [measure(DIALECTS[name], nodes) for nodes in sizes for name in MEASURED]
-    return sorted([*found, *(calculate(name, nodes) for nodes in sizes for name in CALCULATED)], key=lambda cost: cost.nodes)
+def compare(sizes: Iterable[int], prices: Prices | None = None, *, report: Callable[[str, int], object] | None = None) -> list[Cost]:
+    """All protocols at all sizes; `report` is told of each before it is measured."""
+    found = []
+    for nodes in sizes:
+        for protocol in MEASURED:
+            if report is not None:
+                report(protocol, nodes)
+            found.append(measure(protocol, nodes, prices))
+    return found

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from fiscotool.pbft.effects import Effect, RejectReason
 from fiscotool.pbft.types import Digest, Height, NodeIndex, View
-from fiscotool.protocols.hotstuff import leading, pacemaker, tree, voting
+from fiscotool.protocols.hotstuff import leading, pacemaker, tree
 from fiscotool.protocols.hotstuff.messages import AskNodes, Certificate, Generic, NewView, Node, SendNodes, Vote
 from fiscotool.protocols.hotstuff.state import ReplicaState, is_quorum, leader_of
 from fiscotool.protocols.words import reject, send
@@ -38,8 +38,7 @@ def on_generic(state: ReplicaState, message: Generic, out: list[Effect]) -> Repl
         out.append(reject(message, RejectReason.DUPLICATE if tree.find(state, node.digest) else RejectReason.MISMATCHED))
         return state
     new = _add(state, node, out)
-    new = certify(new, out)
-    return leading.lead(voting.consider(new, out), out)
+    return pacemaker.proceed(certify(new, out), out)
 
 
 def _refuse(state: ReplicaState, message: Generic) -> RejectReason | None:
@@ -69,7 +68,8 @@ def on_vote(state: ReplicaState, message: Vote, out: list[Effect]) -> ReplicaSta
     if leader_of(View(message.view + 1), state.rules) != state.me:
         out.append(reject(message, RejectReason.NOT_ASKED))
         return state
-    return certify(_count(state, message), out)
+    new = certify(_count(state, message), out)
+    return leading.lead(new, out) if new is not state else state
 
 
 def _count(state: ReplicaState, vote: Vote) -> ReplicaState:
@@ -106,7 +106,7 @@ def on_new_view(state: ReplicaState, message: NewView, out: list[Effect]) -> Rep
         else:
             state = pacemaker.learn(state, message.justify, out)
     if message.view < state.view:
-        if message.sender != state.me:
+        if message.sender != state.me and message.view + 1 < state.view:
             out.append(send(message.sender, pacemaker.mine(state)))
         return state
     known = next((ask for ask in state.asks if ask.sender == message.sender), None)
@@ -115,7 +115,7 @@ def on_new_view(state: ReplicaState, message: NewView, out: list[Effect]) -> Rep
     state = replace(state, asks=(*(ask for ask in state.asks if ask.sender != message.sender), message))
     if message.vote is not None and message.vote.sender == message.sender:
         state = certify(_count(state, message.vote), out)
-    return leading.lead(pacemaker.follow(state, out), out)
+    return pacemaker.proceed(pacemaker.follow(state, out), out)
 
 
 def _fetch(state: ReplicaState, wanted: Digest, source: NodeIndex, out: list[Effect]) -> None:
@@ -154,4 +154,4 @@ def on_nodes(state: ReplicaState, message: SendNodes, out: list[Effect]) -> Repl
     for ask in new.asks:
         if ask.justify.view > new.high.view and tree.is_known(new, ask.justify.digest):
             new = pacemaker.learn(new, ask.justify, out)
-    return leading.lead(certify(new, out), out)
+    return pacemaker.proceed(certify(new, out), out)

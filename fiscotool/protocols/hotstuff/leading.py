@@ -36,12 +36,14 @@ def may_propose(state: ReplicaState) -> bool:
 
 
 def lead(state: ReplicaState, out: list[Effect]) -> ReplicaState:
-    """Ask the sealer for a block; with a block waiting, not for long."""
+    """Ask the sealer for a block; with a block waiting not for long, and not at all when the pool is empty."""
     if not may_propose(state):
         return stop(state, out)
     next_height = Height(tree.height_at(state, state.high.digest) + 1)
     if state.told == (next_height, next_height):
         return state
+    if tree.is_waiting(state) and state.pool == 0:
+        return stop(_propose(state, None, out), out)
     out.append(SealRange(next_height, next_height, state.view))
     if tree.is_waiting(state):
         out.append(SetTimer(TimerName.EMPTY_BLOCK, state.view, Ticks(IDLE_TICKS)))

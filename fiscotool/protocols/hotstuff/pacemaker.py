@@ -1,12 +1,13 @@
 """Views: how replicas come to be in the same one long enough. The paper leaves this open; its safety does not depend on it.
 
-Rule 1. A certificate of a view, or of a later one, ends it. So does the timer, which runs while something waits to be agreed.
+Rule 1. Who voted in a view goes on to the next; so does who sees a certificate of its view or of a later one, and who waited too long.
+        The timer runs while something waits to be agreed.
 Rule 2. Who gave up tells the leader of the next view the highest certificate it knows: n messages, not n squared. From the second
         view in a row that failed on it tells everyone, since the replicas may be in different views; who sees f+1 others in later views
         follows them. That second part costs n squared messages; no pacemaker with timers alone is known to do without.
 Rule 3. It adds its latest vote. Otherwise a certificate is lost whenever its collector, the leader of the next view, is down; with four
         replicas in turn and one down no three certificates in a row would ever survive, and nothing be committed.
-Rule 4. Who is asked for a view that it has left answers with its own.
+Rule 4. Who is asked for a view that it left more than one view ago answers with its own; one view ago a proposal is on its way.
 
 Sources: Yin et al., PODC 2019, section 4.2 (nextView interrupt), section 6 (pacemaker), algorithm 5. Rules 3 and 4 are ours.
 """
@@ -50,7 +51,7 @@ def _arm(state: ReplicaState, out: list[Effect]) -> ReplicaState:
 
 
 def enter(state: ReplicaState, view: View, out: list[Effect], *, cycle: int) -> ReplicaState:
-    """Be in a later view: vote for its node if it is there already, propose if it is one's turn."""
+    """Be in a later view."""
     assert view > state.view
     high = state.high.view
     new = replace(
@@ -64,13 +65,21 @@ def enter(state: ReplicaState, view: View, out: list[Effect], *, cycle: int) -> 
     new = leading.stop(new, out)
     if new.is_armed:
         new = _arm(new, out)
-    return leading.lead(voting.consider(new, out), out)
+    return proceed(new, out)
+
+
+def proceed(state: ReplicaState, out: list[Effect]) -> ReplicaState:
+    """Vote if this view's node is here, and if so go on (rule 1); propose if it is one's turn. After everything that could allow it."""
+    new = voting.consider(state, out)
+    if new.voted_view >= new.view:
+        return enter(new, View(new.voted_view + 1), out, cycle=new.cycle)
+    return leading.lead(new, out)
 
 
 def learn(state: ReplicaState, certificate: Certificate, out: list[Effect]) -> ReplicaState:
     """A certificate for a known node: maybe the highest, maybe the end of this view (rule 1)."""
     if certificate.view > state.high.view:
-        state = replace(state, high=certificate)
+        state = replace(state, high=certificate, cycle=0)
     if certificate.view >= state.view:
         state = enter(state, View(certificate.view + 1), out, cycle=0)
     return state

@@ -117,7 +117,7 @@ def initial_state(
         genesis=stand.genesis,
         high=stand.high,
         locked=stand.locked,
-        view=View(max(stand.voted_view, stand.high.view + 1)),
+        view=View(max(stand.voted_view, stand.high.view) + 1),
         voted_view=stand.voted_view,
         proposed_view=stand.proposed_view,
         last_vote=stand.last_vote,

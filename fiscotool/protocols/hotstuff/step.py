@@ -48,7 +48,8 @@ def _on_event(state: ReplicaState, event: Event, out: list[Effect]) -> ReplicaSt
         case Proposed():
             return leading.on_proposed(state, event, out)
         case Verified():
-            return voting.on_verified(state, event, out)
+            new = voting.on_verified(state, event, out)
+            return new if new is state else pacemaker.proceed(new, out)
         case Executed():
             return applying.on_executed(state, event, out)
         case LedgerAdvanced():
