@@ -109,6 +109,8 @@ def send_view_change(node: Node, record: TraceRecord) -> Key | None:
     g, view = node.guards, record.view
     if view is None:
         return None
+    if node.dialect == "classic" and node.in_timeout and view == node.to_view and (view, node.replica) in node.book.reports:
+        return None  # sent again, for those who have not heard it
     unasked(node)
     if node.cause != "unknown":
         g["ask.cause"] += 1

@@ -14,7 +14,7 @@ from fiscotool.check.trace_node import Node
 from fiscotool.check.trace_votes import count, set_text, silently
 from fiscotool.pbft.trace import TraceRecord
 
-__all__ = ["checkpoint_counted", "executed", "head", "ledger_commit", "send_checkpoint", "stable", "start", "stop", "synced"]
+__all__ = ["checkpoint_counted", "executed", "head", "ledger_commit", "send_checkpoint", "stable", "start", "stop", "synced", "written"]
 
 
 def start(node: Node, record: TraceRecord) -> Key | None:
@@ -124,7 +124,7 @@ def ledger_commit(node: Node, record: TraceRecord) -> Key | None:
             node.fail("ledger.stable", record, f"block {height} was not stable")
         elif slot.executed != record.digest:
             node.fail("ledger.stable", record, f"stable was {slot.executed[:8]}")
-    _written(node, record)
+    written(node, record)
     return None
 
 
@@ -139,11 +139,11 @@ def synced(node: Node, record: TraceRecord) -> Key | None:
         if not book.is_over:
             return ("L", height)
         node.fail("synced.known", record, f"nobody had written block {height}")
-    _written(node, record)
+    written(node, record)
     return None
 
 
-def _written(node: Node, record: TraceRecord) -> None:
+def written(node: Node, record: TraceRecord) -> None:
     """One block more in the ledger of this replica; the same as in all others."""
     g, book, height, digest = node.guards, node.book, record.height, record.digest
     assert height is not None

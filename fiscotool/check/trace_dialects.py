@@ -11,6 +11,7 @@ from typing import Final
 from fiscotool.check import trace_agreement as agreement
 from fiscotool.check import trace_asking as asking
 from fiscotool.check import trace_blocks as blocks
+from fiscotool.check import trace_classic as classic
 from fiscotool.check import trace_fisco2 as fisco2
 from fiscotool.check import trace_proposals as proposals
 from fiscotool.check import trace_views as views
@@ -75,4 +76,17 @@ _FISCO2: Final[dict[Act, Step]] = {
     Act.ENTER_VIEW: fisco2.enter_view,
 }
 
-AUTOMATA: Final[dict[str, dict[Act, Step]]] = {"fisco3": _FISCO3, "fisco2": _FISCO2, "classic": _FISCO3}
+_CLASSIC: Final[dict[Act, Step]] = _FISCO3 | {
+    Act.START: classic.start,
+    Act.PROPOSE: classic.propose,
+    Act.ACCEPT_PROPOSAL: classic.accept,
+    Act.LEDGER_COMMIT: classic.ledger_commit,
+    Act.HEAD: classic.head,
+    Act.RECEIVE_CHECKPOINT: classic.checkpoint_counted,
+    Act.STABLE: classic.stable,
+    Act.TIMEOUT: classic.timeout,
+    Act.FAST_VIEW_CHANGE: classic.join,
+    Act.RECEIVE_VIEW_CHANGE: classic.view_change_counted,
+}
+
+AUTOMATA: Final[dict[str, dict[Act, Step]]] = {"fisco3": _FISCO3, "fisco2": _FISCO2, "classic": _CLASSIC}

@@ -27,6 +27,7 @@ _ACTS: Final = {act.value: act for act in Act}
 _NUMBERS: Final = ("height", "view", "sender", "weight", "index", "own_view", "to_view", "head", "change_cycle")
 _NEEDED: Final = ("replica", "life", "sequence", "at_s", "act")
 _KNOWN: Final = frozenset({*_NEEDED, *_NUMBERS, "digest", "error_s"})
+_OPTIONS: Final[dict[str, Any]] = {"tells_receives": bool, "ends_open": bool, "missing_max": int, "slack_s": int | float}
 _FAR_S: Final = 1e12
 _DIGITS: Final = frozenset("0123456789abcdef")
 
@@ -36,6 +37,7 @@ def write_trace(records: Iterable[TraceRecord], context: TraceContext | None = N
     context = context or TraceContext()
     members = [{"since": m.since, "weights": list(m.weights), "leader_period_blocks": m.leader_period_blocks} for m in context.members]
     head: dict[str, Any] = {"trace": FORMAT_VERSION, "dialect": context.dialect, "members": members, "faulty": sorted(context.faulty)}
+    head |= {name: getattr(context, name) for name in _OPTIONS if getattr(context, name) != getattr(TraceContext(), name)}
     yield json.dumps(head)
     for record in records:
         line: dict[str, Any] = {
@@ -90,6 +92,12 @@ def _header(found: dict[str, Any], number: int) -> TraceContext:
     if not isinstance(faulty, list) or not all(isinstance(name, str) for name in faulty):
         raise _wrong(number, "faulty is no list of names")
     context = TraceContext(dialect=dialect, faulty=frozenset(faulty))
+    for name, wanted in _OPTIONS.items():
+        if name in found:
+            value = found[name]
+            if not isinstance(value, wanted) or (wanted is not bool and (isinstance(value, bool) or value < 0)):
+                raise _wrong(number, f"{name} is {value!r}")
+            context = replace(context, **{name: value})
     if "members" in found:
         told = found["members"]
         if not isinstance(told, list) or not told:

@@ -65,6 +65,7 @@ GUARDS: Final[dict[str, Guard]] = {
     "stable.executed": Guard("G4", "what is stable was executed here", lenient=True),
     "stable.quorum": Guard("G4", "stable needs checkpoints of a quorum for the result computed here", lenient=True),
     "ledger.stable": Guard("G4", "what is written was stable before", lenient=True),
+    "ledger.committed": Guard("G4", "what is written was committed before", lenient=True),
     "ledger.order": Guard("G4", "blocks are written in order", lenient=True),
     "ledger.same": Guard("G5", "one block a height in all ledgers"),
     "head.written": Guard("G4", "a head is reported for a block that was written or synchronised", lenient=True),

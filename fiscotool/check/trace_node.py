@@ -68,6 +68,7 @@ class Node:
         self.replica = replica
         self.book = book
         self.context = book.context
+        self.dialect = book.context.dialect
         self.guards = book.guard_counts
         self.is_faulty = replica in book.context.faulty
         self.index: int | None = None
@@ -88,6 +89,8 @@ class Node:
         self.in_timeout: bool | None = True if is_known else None
         self.cycle: int | None = start
         self.head: int | None = None
+        self.low: int | None = None
+        """Classic: the last stable checkpoint."""
         self.slots: dict[int, Slot] = {}
         self.unknown_up_to = -1 if is_known else 1 << 62
         self.view_changes: dict[int, dict[int, int]] = {}
@@ -115,6 +118,17 @@ class Node:
         """Who votes on `height`."""
         every = self.context.members
         return every[0] if len(every) == 1 else self.context.members_at(height)
+
+    def leader(self, height: int, view: int) -> int:
+        """Who leads `height` in `view`."""
+        members = self.members(height)
+        if self.dialect == "fisco3":
+            return (height // members.leader_period_blocks + view) % members.count
+        return (height - 1 + view if self.dialect == "fisco2" else view) % members.count
+
+    def bottom(self) -> int | None:
+        """The last height that is done with: no vote for it counts any more."""
+        return self.low if self.dialect == "classic" else self.head
 
     def slot(self, height: int) -> Slot:
         """The slot of `height`, made when there is none."""

@@ -23,10 +23,9 @@ def propose(node: Node, record: TraceRecord) -> Key | None:
         return None
     slot = node.slot(height)
     view = node.view if record.view is None else record.view
-    members = node.members(height)
     if view is not None and node.index is not None:
         g["propose.leader"] += 1
-        leader = (height // members.leader_period_blocks + view) % members.count
+        leader = node.leader(height, view)
         if leader != node.index:
             node.fail(
                 "propose.leader", record, f"height {height} in view {view} is led by {leader}, this is {node.index}", leader, node.index
@@ -35,11 +34,12 @@ def propose(node: Node, record: TraceRecord) -> Key | None:
         known = slot.proposed.setdefault(view, digest)
         if known != digest:
             node.fail("propose.single", record, f"proposed {known[:8]} and {digest[:8]} in view {view}")
-    if node.head is not None:
+    low = node.bottom()
+    if low is not None:
         g["propose.window"] += 1
-        if not node.head < height <= node.head + node.context.pipeline_blocks:
-            limit = node.head + node.context.pipeline_blocks
-            node.fail("propose.window", record, f"the ledger ends at {node.head}, heights to {limit} may be proposed", limit, height)
+        if not low < height <= low + node.context.pipeline_blocks:
+            limit = low + node.context.pipeline_blocks
+            node.fail("propose.window", record, f"the ledger ends at {low}, heights to {limit} may be proposed", limit, height)
     return None
 
 
@@ -50,11 +50,12 @@ def accept(node: Node, record: TraceRecord) -> Key | None:
         return None
     view = record.view if record.view is not None else node.view
     slot = node.slot(height)
-    if node.head is not None:
+    low = node.bottom()
+    if low is not None:
         g["accept.window"] += 1
-        limit = node.head + 2 * node.context.pipeline_blocks
-        if not node.head < height <= limit:
-            node.fail("accept.window", record, f"the ledger ends at {node.head}, heights to {limit} are accepted", limit, height)
+        limit = low + 2 * node.context.pipeline_blocks
+        if not low < height <= limit:
+            node.fail("accept.window", record, f"the ledger ends at {low}, heights to {limit} are accepted", limit, height)
     if view is None:
         slot.accepted = digest
         return None
@@ -81,9 +82,8 @@ def _from_leader(node: Node, record: TraceRecord, view: int) -> None:
     assert height is not None
     if record.sender is None:
         return
-    members = node.members(height)
     own = view if node.view is None else node.view
-    leader = (height // members.leader_period_blocks + own) % members.count
+    leader = node.leader(height, own)
     g["accept.leader"] += 1
     if record.sender == leader:
         return

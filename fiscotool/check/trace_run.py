@@ -125,8 +125,7 @@ class Run:
         return key_of(kind, sender, record)
 
     def _leads(self, node: Node, record: TraceRecord) -> bool:
-        members = node.members(record.height or 0)
-        return ((record.height or 0) // members.leader_period_blocks + (record.view or 0)) % members.count == record.sender
+        return node.leader(record.height or 0, record.view or 0) == record.sender
 
     def _is_past_end(self, record: TraceRecord) -> bool:
         """Whether the sender's report had ended when this was received, and not with the process."""

@@ -84,11 +84,10 @@ def send_new_view(node: Node, record: TraceRecord) -> Key | None:
     if view is None:
         return None
     height = (node.head if node.head is not None else record.height or 0) + 1
-    members = node.members(height)
     node.book.premises["new views"] += 1
     if node.index is not None:
         g["newview.leader"] += 1
-        leader = (height // members.leader_period_blocks + view) % members.count
+        leader = node.leader(height, view)
         if leader != node.index:
             node.fail("newview.leader", record, f"view {view} is led by {leader}, this is {node.index}", leader, node.index)
     if node.sent_new_view != view:
@@ -120,10 +119,9 @@ def accept_new_view(node: Node, record: TraceRecord) -> Key | None:
     if view is None:
         return None
     height = (record.height if record.height is not None else node.head or 0) + 1
-    members = node.members(height)
     if record.sender is not None:
         g["newview.leader"] += 1
-        leader = (height // members.leader_period_blocks + view) % members.count
+        leader = node.leader(height, view)
         if leader != record.sender:
             node.fail("newview.leader", record, f"view {view} is led by {leader}, not by {record.sender}", leader, record.sender)
     node.new_view = view
@@ -151,8 +149,7 @@ def enter_view(node: Node, record: TraceRecord) -> Key | None:
     node.entered = view
     if node.new_view != view:
         height = (node.head or 0) + 1
-        members = node.members(height)
-        leads = node.index is None or (height // members.leader_period_blocks + view) % members.count == node.index
+        leads = node.index is None or node.leader(height, view) == node.index
         if node.sent_new_view != view:
             g["enter.justified"] += 1
             if not leads:

@@ -47,7 +47,8 @@ class TraceWriter:
             raise UsageError(f"there is no trace of {self._settings.dialect}", hint=f"traces are of {', '.join(DIALECT_NAMES)}")
         members = tuple(Members(since, weights, period) for since, (weights, period) in sorted(self._tracer.members.items()))
         faulty = frozenset(f"node{index}" for index, _ in self._settings.byzantine)
-        context = TraceContext(members=members, dialect=self._settings.dialect, faulty=faulty)
+        dialect = self._settings.dialect
+        context = TraceContext(members=members, dialect=dialect, faulty=faulty)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("w", encoding="utf-8") as file:

@@ -19,7 +19,7 @@ from fiscotool.pbft import events as ev
 from fiscotool.pbft.messages import CheckPoint, Commit, Message, NewView, Prepare, PrePrepare, RecoverResponse, ViewChange
 from fiscotool.pbft.quorum import weight_of
 from fiscotool.pbft.trace import Act, TraceRecord
-from fiscotool.sim.tracing_slots import slot_acts, votes_in
+from fiscotool.sim.tracing_slots import counted, slot_acts, votes_in
 
 if TYPE_CHECKING:
     from fiscotool.pbft.rules import Rules
@@ -69,7 +69,10 @@ class Tracer:
             answers = isinstance(event, ev.Received) and isinstance(event.message, RecoverResponse)
             act = Act.RECOVER if answers else Act.ENTER_VIEW
             self._tell(name, after, act, height=after.height, view=after.view, told=after)
-        for act, height, view, digest, sender in slot_acts(self._dialect, before, after):
+        acts = list(slot_acts(self._dialect, before, after))
+        accepted = [told for told in acts if told[0] is Act.ACCEPT_PROPOSAL]
+        others = [told for told in acts if told[0] is not Act.ACCEPT_PROPOSAL]
+        for act, height, view, digest, sender in (*accepted, *counted(self._dialect, before, after), *others):
             self._tell(name, after, act, height=height, view=view, digest=digest, sender=sender, told=after)
         for effect in effects:
             if isinstance(effect, do.Broadcast):
@@ -130,6 +133,8 @@ class Tracer:
         """What of this message was counted."""
         height, weights = message.index, after.rules.weights
         if isinstance(message, Prepare | Commit | CheckPoint):
+            if self._dialect != "fisco3":
+                return
             cast, known = votes_in(after, message), votes_in(before, message)
             if message not in cast or message in known:
                 return
@@ -159,7 +164,7 @@ class Tracer:
     def _asks(self, name: str, event: ev.Event, before: Any, after: Any, effects: tuple[do.Effect, ...]) -> None:
         """Why the next view is asked for."""
         asked = max((e.message.view for e in effects if isinstance(e, do.Broadcast) and isinstance(e.message, ViewChange)), default=None)
-        if asked is None or isinstance(event, ev.Started):
+        if asked is None or asked <= before.to_view or isinstance(event, ev.Started):
             return
         if isinstance(event, ev.TimerFired) and event.name is ev.TimerName.VIEW:
             self._tell(

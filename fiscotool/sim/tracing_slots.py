@@ -11,7 +11,7 @@ from typing import Any
 from fiscotool.pbft.messages import CheckPoint, Commit, Prepare
 from fiscotool.pbft.trace import Act
 
-__all__ = ["slot_acts", "votes_in"]
+__all__ = ["counted", "slot_acts", "votes_in"]
 
 Told = tuple[Act, int, int | None, bytes, int | None]
 """Act, height, view, digest, sender."""
@@ -22,6 +22,9 @@ def slot_acts(dialect: str, before: Any, after: Any) -> Iterator[Told]:
     if dialect == "fisco2":
         yield from _acts2(before, after)
         return
+    if dialect == "classic" and after.low > before.low:
+        proof = after.stable[0].digest if after.stable else b""
+        yield Act.STABLE, after.low, None, proof, None
     if after.slots is before.slots:
         return
     known = {slot.height: slot for slot in before.slots}
@@ -63,11 +66,48 @@ def _acts2(before: Any, after: Any) -> Iterator[Told]:
         yield Act.COMMITTED_LOCAL, height, after.view, after.executed_hash, None
 
 
+def counted(dialect: str, before: Any, after: Any) -> Iterator[Told]:
+    """The votes of 2.x and of the paper that were counted in this step: those that came, and those that had waited."""
+    if dialect == "fisco2":
+        yield from _counted2(before, after)
+    elif dialect == "classic":
+        yield from _counted_classic(before, after)
+
+
+def _counted_classic(before: Any, after: Any) -> Iterator[Told]:
+    if after.checkpoints is not before.checkpoints or after.stable is not before.stable:
+        for vote in (*after.checkpoints, *(after.stable if after.stable is not before.stable else ())):
+            if vote not in before.checkpoints:
+                yield Act.RECEIVE_CHECKPOINT, vote.index, vote.view, vote.digest, vote.sender
+    if after.slots is before.slots:
+        return
+    known = {slot.height: slot for slot in before.slots}
+    for slot in after.slots:
+        old = known.get(slot.height)
+        if slot is old:
+            continue
+        for act, votes, had in (
+            (Act.RECEIVE_PREPARE, slot.prepares, old.prepares if old is not None else ()),
+            (Act.RECEIVE_COMMIT, slot.commits, old.commits if old is not None else ()),
+        ):
+            primary = None if act is Act.RECEIVE_COMMIT else slot.pre
+            for vote in votes:
+                # The primary's pre-prepare is its vote, and was told as such.
+                is_told = primary is not None and vote.sender == vote.view % len(after.rules.weights) and vote.digest == primary.digest
+                if vote not in had and not is_told:
+                    yield act, vote.index, vote.view, vote.digest, vote.sender
+
+
+def _counted2(before: Any, after: Any) -> Iterator[Told]:
+    for act, known, kept in ((Act.RECEIVE_PREPARE, before.signs, after.signs), (Act.RECEIVE_COMMIT, before.commits, after.commits)):
+        if kept is not known:
+            for vote in kept:
+                if vote not in known:
+                    yield act, vote.index, vote.view, vote.digest, vote.sender
+
+
 def votes_in(state: Any, vote: Prepare | Commit | CheckPoint) -> tuple[Any, ...]:
     """The votes of the kind of `vote`, for its height, that `state` has."""
-    if hasattr(state, "signs"):
-        kept = state.signs if isinstance(vote, Prepare) else state.commits if isinstance(vote, Commit) else ()
-        return tuple(other for other in kept if other.index == vote.index)
     if isinstance(vote, CheckPoint) and hasattr(state, "checkpoints"):
         return tuple(other for other in state.checkpoints if other.index == vote.index)
     slot = next((slot for slot in state.slots if slot.height == vote.index), None)

@@ -1,0 +1,144 @@
+"""The automaton of PBFT as published: what differs from 3.x.
+
+Rule 1. The primary of a view leads all heights. Its pre-prepare is its vote.
+Rule 2. Heights stay in the log until a checkpoint of a quorum makes them stable: votes for written blocks count until then.
+Rule 3. A view change of a replica replaces its earlier ones. A process that begins tells the view it stands in.
+Rule 4. A block is written when it is committed and executed; checkpoints come afterwards.
+
+Sources: Castro & Liskov, OSDI'99, sections 4.1 to 4.4; docs/pbft.md (classic).
+"""
+
+from __future__ import annotations
+
+from fiscotool.check import trace_asking as asking
+from fiscotool.check import trace_blocks as blocks
+from fiscotool.check import trace_proposals as proposals
+from fiscotool.check.trace_book import Key
+from fiscotool.check.trace_node import Node
+from fiscotool.check.trace_votes import count, set_text, silently
+from fiscotool.pbft.trace import TraceRecord
+
+__all__ = ["accept", "checkpoint_counted", "head", "join", "ledger_commit", "propose", "stable", "start", "timeout", "view_change_counted"]
+
+
+def start(node: Node, record: TraceRecord) -> Key | None:
+    """A process begins in the view it stood in."""
+    blocks.start(node, record)
+    node.view = node.to_view = node.in_timeout = None
+    return None
+
+
+def propose(node: Node, record: TraceRecord) -> Key | None:
+    """The primary assigns a height."""
+    return proposals.propose(node, record)
+
+
+def accept(node: Node, record: TraceRecord) -> Key | None:
+    """A pre-prepare is accepted: also a vote of the primary."""
+    proposals.accept(node, record)
+    view = record.view
+    if record.height is not None and view is not None:
+        primary = node.leader(record.height, view)
+        slot = node.slot(record.height)
+        slot.prepares.setdefault(record.digest, {})[primary] = view
+        if primary == node.index:
+            slot.sent.setdefault((0, view), record.digest)
+    return None
+
+
+def ledger_commit(node: Node, record: TraceRecord) -> Key | None:
+    """A committed block is written."""
+    height = record.height
+    if height is None:
+        return None
+    slot = node.slot(height)
+    if slot.is_known:
+        node.guards["ledger.committed"] += 1
+        if not slot.agreed:
+            node.fail("ledger.committed", record, f"block {height} was not committed")
+    blocks.written(node, record)
+    return None
+
+
+def head(node: Node, record: TraceRecord) -> Key | None:
+    """A new head; the log is kept."""
+    if node.view is None and record.own_view is not None:
+        node.view, node.to_view = record.own_view, record.to_view
+    slots, locks, votes = node.slots, node.durable_locks, node.durable_votes
+    node.slots, node.durable_locks = {}, {}
+    blocks.head(node, record)
+    node.slots, node.durable_locks, node.durable_votes = slots, locks, votes
+    if node.low is None:
+        node.low = 0
+    return None
+
+
+def checkpoint_counted(node: Node, record: TraceRecord) -> Key | None:
+    """A checkpoint is counted."""
+    if record.height is not None and record.sender is not None:
+        count(node, record, node.slot(record.height).checkpoints, 0)
+    return None
+
+
+def stable(node: Node, record: TraceRecord) -> Key | None:
+    """A checkpoint of a quorum: what is below is forgotten."""
+    g, height, digest = node.guards, record.height, record.digest
+    if height is None:
+        return None
+    slot, members = node.slot(height), node.members(height)
+    if slot.is_known and digest and any(slot.checkpoints.values()):
+        votes = slot.checkpoints.setdefault(digest, {})
+        have = silently(node, "K", 0, height, digest, votes, members.quorum)
+        if not isinstance(have, int):
+            return have
+        g["stable.quorum"] += 1
+        if have < members.quorum:
+            text = f"Stable needs weight {members.quorum}, has {set_text(votes)}={have}"
+            node.fail("stable.quorum", record, text, members.quorum, have)
+        node.book.margin("stable.quorum", have - members.quorum)
+    node.low = height
+    for gone in [each for each in node.slots if each <= height]:
+        del node.slots[gone]
+    for gone in [each for each in node.durable_locks if each <= height]:
+        del node.durable_locks[gone]
+    return None
+
+
+def timeout(node: Node, record: TraceRecord) -> Key | None:
+    """The timer ran out, also while a block is being executed."""
+    node.book.premises["timeouts"] += 1
+    asked = record.to_view
+    if asked is not None and node.to_view is not None:
+        node.guards["timeout.view"] += 1
+        if asked != node.to_view + 1:
+            node.fail("timeout.view", record, f"view {node.to_view} was asked for last", node.to_view + 1, asked)
+    node.in_timeout, node.cause, node.target = True, "timeout", asked or 0
+    return None
+
+
+def join(node: Node, record: TraceRecord) -> Key | None:
+    """F+1 others ask for views above the own one: ask for the lowest of them."""
+    view, own = record.view, record.own_view
+    node.book.premises["joined"] += 1
+    if view is not None and own is not None and view <= own:
+        node.book.premises["primary given up"] += 1
+        view = (record.to_view if record.to_view is not None else own) + 1
+    elif view is not None and own is not None:
+        votes = {sender: asked for asked, senders in node.view_changes.items() for sender in senders if asked > own}
+        members = node.members((node.head or 0) + 1)
+        node.guards["join.weight"] += 1
+        have = members.weight(votes)
+        if have < members.join:
+            text = f"joining needs weight {members.join} above view {own}, has {set_text(votes)}={have}"
+            node.fail("join.weight", record, text, members.join, have)
+    node.cause, node.target, node.in_timeout = "joined", view or 0, True
+    return None
+
+
+def view_change_counted(node: Node, record: TraceRecord) -> Key | None:
+    """A view change is counted, instead of the sender's earlier one."""
+    if record.view is not None and record.sender is not None:
+        for asked, senders in node.view_changes.items():
+            if asked != record.view:
+                senders.pop(record.sender, None)
+    return asking.view_change_counted(node, record)
