@@ -53,10 +53,22 @@ def judged(recording: Path) -> tuple[Observations, Judgement]:
 )
 @click.option("--weights", metavar="W,W,…", default=None, help="Voting weights by index, which logs do not tell; 1 each when not given.")
 @click.option("--faulty", metavar="NODE", multiple=True, help="A node whose log is not judged, as it may do anything; may repeat.")
+@click.option("--explain", "is_explained", is_flag=True, help="With --logs: the smallest evidence, and what the nodes behave like.")
+@click.option(
+    "--svg", type=click.Path(path_type=Path, dir_okay=False), default=None, help="With --explain: draw the evidence into this file."
+)
 @lang_option
 @json_option
 def check(
-    recording: Path | None, logs: tuple[Path, ...], mode: str, weights: str | None, faulty: tuple[str, ...], lang: str, output: Output
+    recording: Path | None,
+    logs: tuple[Path, ...],
+    mode: str,
+    weights: str | None,
+    faulty: tuple[str, ...],
+    is_explained: bool,
+    svg: Path | None,
+    lang: str,
+    output: Output,
 ) -> int:
     """Judge a recording, or what nodes' logs tell: does it show what PBFT allows?
 
@@ -68,11 +80,17 @@ def check(
              fiscotool check run.jsonl --lang zh
              fiscotool check --logs nodes/127.0.0.1
              fiscotool check --logs node0/log --logs node1/log --mode textbook --json
+             fiscotool check --logs run.jsonl --explain --svg why.svg
     """
+    if not logs and (is_explained or svg is not None):
+        raise UsageError("--explain and --svg are about --logs", hint="a recording's evidence is in its report: fiscotool report RECORDING")
+    if svg is not None and not is_explained:
+        raise UsageError("--svg draws what --explain finds", hint="add --explain")
     if logs:
         if recording is not None:
             raise UsageError("a recording and --logs are judged one at a time", hint="leave one of the two out")
-        return _check_logs(logs, mode, weights, faulty, output)
+        asked = (lang, svg) if is_explained else None
+        return _check_logs(logs, mode, weights, faulty, asked, output)
     if recording is None:
         raise UsageError("nothing to judge was named", hint="name a recording, or --logs with the nodes' logs")
     observations, judgement = judged(recording)
@@ -84,8 +102,15 @@ def check(
     return EXITS[judgement.verdict.value]
 
 
-def _check_logs(logs: tuple[Path, ...], mode: str, weights: str | None, faulty: tuple[str, ...], output: Output) -> int:
-    """Logs or a trace, held against the protocol record by record."""
+def _check_logs(
+    logs: tuple[Path, ...],
+    mode: str,
+    weights: str | None,
+    faulty: tuple[str, ...],
+    explained: tuple[str, Path | None] | None,
+    output: Output,
+) -> int:
+    """Logs or a trace, held against the protocol record by record. `explained`: in which language, and where to draw it."""
     from dataclasses import replace
 
     from fiscotool.check.trace import Mode, Verdict, check_trace
@@ -98,9 +123,15 @@ def _check_logs(logs: tuple[Path, ...], mode: str, weights: str | None, faulty: 
     unknown = sorted(set(faulty) - {record.replica for record in records})
     if unknown:
         raise UsageError(f"--faulty {unknown[0]}: no log is of that node", hint="the names are those of the directories, node0 and so on")
-    verdict = check_trace(records, context=replace(context, mode=Mode(mode)))
+    context = replace(context, mode=Mode(mode))
+    verdict = check_trace(records, context=context)
     verdict = replace(verdict, notes=(*notes, *verdict.notes))
-    output.show(verdict_data(verdict), lambda: verdict_text(verdict))
+    data, told = verdict_data(verdict), verdict_text(verdict)
+    if explained is not None:
+        from fiscotool.cli.explain import with_explanation
+
+        data, told = with_explanation(records, context, verdict, data=data, text=told, lang=explained[0], svg=explained[1])
+    output.show(data, lambda: told)
     if verdict.verdict is Verdict.CONSISTENT:
         return ExitCode.OK
     return ExitCode.VIOLATED if verdict.verdict is Verdict.VIOLATION else ExitCode.INCONCLUSIVE
