@@ -14,7 +14,6 @@ Sources: observables 4; OSDI'99 4.2, 4.4; spec 3.x 1.8, 1.12; DeMillo, Lipton & 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -25,7 +24,7 @@ from fiscotool.check import edits_whole as whole
 from fiscotool.check.edits_clean import Change, Clean
 from fiscotool.pbft.trace import TraceRecord
 
-__all__ = ["OPERATORS", "WHOLE_OPERATORS", "Clean", "Edit", "edits_of", "splice"]
+__all__ = ["OPERATORS", "WHOLE_OPERATORS", "Clean", "Edit", "Pick", "edits_of", "picker", "shift", "splice"]
 
 Operator = Callable[[Clean, str, int], Change | None]
 """(the trace, whose record, its place in that replica's lane) -> the changed lane; None where it does not apply."""
@@ -52,6 +51,24 @@ WHOLE_OPERATORS: Final[tuple[str, ...]] = ("clock shift", "splice")
 
 
 _TRIES: Final = 50
+_WORD: Final = (1 << 64) - 1
+
+Pick = Callable[[int], int]
+"""A number from 0 to the one given, that one excluded: `picker`, or any other source."""
+
+
+def picker(seed: int) -> Pick:
+    """The same numbers for the same seed, on every machine (splitmix64, Steele et al. 2014; this room takes no randomness from outside)."""
+    state = seed & _WORD
+
+    def pick(count: int) -> int:
+        nonlocal state
+        state = (state + 0x9E3779B97F4A7C15) & _WORD
+        mixed = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 & _WORD
+        mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB & _WORD
+        return (mixed ^ (mixed >> 31)) % count
+
+    return pick
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +83,8 @@ class Edit:
     records: list[TraceRecord]
 
 
-def edits_of(clean: Clean, rng: random.Random, count: int, *, only: Sequence[str] = tuple(OPERATORS)) -> Iterator[Edit]:
-    """About `count` edits, spread evenly over the operators, at places chosen by `rng`; both kinds.
+def edits_of(clean: Clean, pick: Pick, count: int, *, only: Sequence[str] = tuple(OPERATORS)) -> Iterator[Edit]:
+    """About `count` edits, spread evenly over the operators, at places chosen by `pick`; both kinds.
 
     An operator that finds no place where it applies in 50 tries an edit gives fewer.
     """
@@ -75,9 +92,9 @@ def edits_of(clean: Clean, rng: random.Random, count: int, *, only: Sequence[str
     for name in only:
         given = 0
         for _ in range(_TRIES * share):
-            replica = clean.names[int(rng.random() * len(clean.names))]
+            replica = clean.names[pick(len(clean.names))]
             lane = clean.lanes[replica]
-            place = int(rng.random() * len(lane))
+            place = pick(len(lane))
             change = OPERATORS[name](clean, replica, place)
             if change is None:
                 continue

@@ -7,12 +7,11 @@ Sources: observables 4, 8 (at least 99.5 % of 10,000 edits).
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from fiscotool.check.edits import WHOLE_OPERATORS, Clean, Edit, edits_of, shift, splice
+from fiscotool.check.edits import WHOLE_OPERATORS, Clean, Edit, edits_of, picker, shift, splice
 from fiscotool.pbft.trace import TraceRecord
 
 __all__ = ["Row", "Survey", "survey"]
@@ -86,11 +85,11 @@ def survey(
 ) -> Survey:
     """Edit every trace about `edits_a_trace` times. With each trace comes `accepts(records)`: whether the judge finds them a run."""
     found = into if into is not None else Survey()
-    rng = random.Random(seed)  # noqa: S311 (a sample, not a secret)
+    pick = picker(seed)
     before: Clean | None = None
     for clean, accepts in traces:
         assert accepts(clean.with_lane("", [])), "edits of a trace that is not clean prove nothing"
-        for edit in edits_of(clean, rng, edits_a_trace):
+        for edit in edits_of(clean, pick, edits_a_trace):
             found.take(edit, is_rejected=not accepts(edit.records))
         for replica in clean.names:
             for by_s in (-SHIFT_S, SHIFT_S):

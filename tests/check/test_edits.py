@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
 
-from fiscotool.check.edits import OPERATORS, WHOLE_OPERATORS, Clean, edits_of, shift, splice
+from fiscotool.check.edits import OPERATORS, WHOLE_OPERATORS, Clean, edits_of, picker, shift, splice
 from fiscotool.check.edits_survey import survey
 from fiscotool.check.trace import TraceContext, Verdict, check_trace
 from fiscotool.pbft.trace import Act, TraceRecord
@@ -53,13 +52,13 @@ def test_a_trace_that_is_not_clean_is_refused() -> None:
 
 def test_the_same_seed_makes_the_same_edits() -> None:
     clean = Clean(clean_trace(2))
-    one, other = (list(edits_of(clean, random.Random(7), 52)) for _ in range(2))
+    one, other = (list(edits_of(clean, picker(7), 52)) for _ in range(2))
     assert one == other
     assert len({edit.operator for edit in one}) == len(OPERATORS)
 
 
 def test_numbers_alone_give_nothing_away() -> None:
-    for edit in edits_of(Clean(clean_trace(2)), random.Random(3), 260):
+    for edit in edits_of(Clean(clean_trace(2)), picker(3), 260):
         for name in {record.replica for record in edit.records}:
             lane = [record for record in edit.records if record.replica == name]
             for before, after in pairwise(lane):
@@ -68,7 +67,7 @@ def test_numbers_alone_give_nothing_away() -> None:
 
 def test_in_a_life_whose_beginning_is_not_told_nothing_is_concluded_from_what_it_lacks() -> None:
     records = [record for record in clean_trace(2) if record.act is not Act.START]
-    for edit in edits_of(Clean(records), random.Random(5), 200, only=("delete", "duplicate", "swap", "weight - 1", "drop a signer")):
+    for edit in edits_of(Clean(records), picker(5), 200, only=("delete", "duplicate", "swap", "weight - 1", "drop a signer")):
         assert not edit.must_reject, edit.why
 
 
