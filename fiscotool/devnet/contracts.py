@@ -294,3 +294,6 @@ class NodeFacade2(NodeFacade, Protocol):
 
     def pending(self) -> list[bytes]:
         """Raw transactions that wait in the pool."""
+
+    def watch(self, on_block: Any, on_dropped: Any) -> None:
+        """Tell of every durable block (ExecutedBlock), and of every hash that leaves the pool without one."""

@@ -5,9 +5,10 @@ Sources: spec 3.x 2.4; bcos-pbft `PBFTImpl::asyncGetConsensusStatus`; recordings
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from fiscotool.devnet.contracts import ConsensusStatus, Executor, LedgerReader, PeerStatus, Pool
+from fiscotool.devnet.contracts import ConsensusStatus, ExecutedBlock, Executor, LedgerReader, PeerStatus, Pool
 from fiscotool.devnet.narration2 import Narrator2
 from fiscotool.devnet.node import Node
 from fiscotool.devnet.settings import Settings
@@ -66,6 +67,10 @@ class Facade:
             to_view=int(told.to_view),
             views=tuple(self._node.narrator.views.items()) if isinstance(self._node.narrator, Narrator2) else (),
         )
+
+    def watch(self, on_block: Callable[[ExecutedBlock], None], on_dropped: Callable[[bytes], None]) -> None:
+        """Tell of every durable block, and of every hash that leaves the pool without one."""
+        self._node.waiting.watchers.append((on_block, on_dropped))
 
     def backed_height(self) -> int:
         """The height that more than f sealers claim."""

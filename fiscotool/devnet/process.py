@@ -84,7 +84,9 @@ class NodeProcess:
         facade = bent_facade(Facade(node), settings.byzantine)
         identity = identity_of(settings, node_id=node.node_id, p2p_id=p2p_id, names=names_of(node.identity.certificate))
         if settings.genesis.generation == 2:  # noqa: PLR2004 - FISCO BCOS 2
-            self.rpc = await start_rpc2(facade, identity, host=settings.rpc.host, port=settings.rpc.port)
+            self.rpc = await start_rpc2(
+                facade, identity, host=settings.rpc.host, port=settings.rpc.port, log=self._log, channel=settings.channel
+            )
             return
         self.rpc = await start_rpc(
             facade,

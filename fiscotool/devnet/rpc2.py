@@ -73,6 +73,10 @@ class Rpc2:
         """Every registered method."""
         return frozenset(self._methods)
 
+    def receipt(self, tx_hash: bytes) -> Any:
+        """What getTransactionReceipt answers."""
+        return self._chain.receipt(f"0x{tx_hash.hex()}")
+
     # Requests and answers.
 
     def handle(self, body: bytes) -> Answer:

@@ -26,6 +26,7 @@ from fiscotool.pbft.rules import Quirk
 
 __all__ = [
     "BYZANTINE_KINDS",
+    "Channel",
     "Endpoint",
     "GenesisSettings",
     "Settings",
@@ -71,6 +72,18 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """The channel port of a 2.x node: certificates of RSA, or the node's own of secp256k1 (`is_elliptic`)."""
+
+    host: str
+    port: int
+    ca_cert: Path
+    cert: Path
+    key: Path
+    is_elliptic: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """config.ini, nodes.json and the genesis, checked. Times in the unit their name says."""
 
@@ -105,6 +118,8 @@ class Settings:
     protocol: str
     quirks: frozenset[Quirk]
     wire_quirks: frozenset[WireQuirk]
+    channel: Channel | None = None
+    """2.x: where SDKs connect."""
     mutant: str = ""
 
     @property

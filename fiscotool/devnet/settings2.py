@@ -17,7 +17,7 @@ from typing import Final
 from fiscotool.devnet.contracts import Sealer
 from fiscotool.devnet.genesis_file import NODE_ID_BYTES, GenesisSettings
 from fiscotool.devnet.inifile import Ini, SettingsError, parse_ini
-from fiscotool.devnet.settings import Endpoint, Settings, endpoint_of, p2p_ids_of, read_embedded, read_file
+from fiscotool.devnet.settings import Channel, Endpoint, Settings, endpoint_of, p2p_ids_of, read_embedded, read_file
 
 __all__ = ["is_generation_2", "parse_genesis2", "read_peers2", "read_settings2"]
 
@@ -101,6 +101,15 @@ def read_peers2(directory: Path) -> tuple[tuple[Endpoint, ...], frozenset[str], 
     return _peers(ini), p2p_ids_of(ini, "certificate_blacklist", "crl."), p2p_ids_of(ini, "certificate_whitelist", "cal.")
 
 
+def _channel(ini: Ini, files: Path) -> Channel:
+    """The channel port, with RSA certificates where `[chain] rsa_crypto_channel` says so, else with the node's own."""
+    is_rsa = ini.flag("chain", "rsa_crypto_channel", default=False)
+    place = files / "channel_cert" if is_rsa else files
+    host = ini.text("rpc", "channel_listen_ip", ini.text("rpc", "listen_ip", _EVERY_INTERFACE))
+    port = ini.port("rpc", "channel_listen_port", 20200)
+    return Channel(host, port, place / "ca.crt", place / "node.crt", place / "node.key", is_elliptic=not is_rsa)
+
+
 def read_settings2(config: Path) -> Settings:
     """Settings of the 2.x node whose config.ini this is. Raises SettingsError."""
     directory = config.absolute().parent
@@ -147,4 +156,5 @@ def read_settings2(config: Path) -> Settings:
         certificate_blacklist=p2p_ids_of(ini, "certificate_blacklist", "crl."),
         certificate_whitelist=p2p_ids_of(ini, "certificate_whitelist", "cal."),
         **read_embedded(ini, ("fisco2",), "fisco2"),
+        channel=_channel(ini, files),
     )

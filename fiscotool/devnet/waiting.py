@@ -7,6 +7,7 @@ Rule 2. A waiter who has gone away costs nothing after the block of its transact
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from fiscotool.devnet.contracts import AdmissionError, ExecutedBlock
@@ -17,9 +18,10 @@ _TEXTS: Final = {10000: "NonceCheckFail", 10001: "BlockLimitCheckFail", 10003: "
 
 
 class Waiting:
-    """Waiters by transaction hash."""
+    """Waiters by transaction hash, and watchers of everything: (told of a durable block, told of a dropped hash)."""
 
     def __init__(self) -> None:
+        self.watchers: list[tuple[Callable[[ExecutedBlock], None], Callable[[bytes], None]]] = []
         self._futures: dict[bytes, list[asyncio.Future[bytes]]] = {}
 
     def __len__(self) -> int:
@@ -33,6 +35,8 @@ class Waiting:
 
     def on_block(self, block: ExecutedBlock) -> None:
         """Answer whoever waits for this block's transactions."""
+        for on_block, _ in self.watchers:
+            on_block(block)
         if not self._futures:
             return
         for tx, receipt in zip(block.txs, block.receipts, strict=True):
@@ -42,6 +46,8 @@ class Waiting:
 
     def on_dropped(self, tx_hash: bytes, status: int) -> None:
         """The pool dropped a transaction without a block: refuse whoever waits for it."""
+        for _, on_dropped in self.watchers:
+            on_dropped(tx_hash)
         for future in self._futures.pop(tx_hash, ()):
             if not future.done():
                 future.set_exception(AdmissionError(status, _TEXTS.get(status, "the transaction left the pool")))

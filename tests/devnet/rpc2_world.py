@@ -179,6 +179,9 @@ class World2:
     def peers(self) -> list[PeerStatus]:
         return self.others
 
+    def watch(self, on_block: Any, on_dropped: Any) -> None:
+        self.watchers = (on_block, on_dropped)
+
     def backed_height(self) -> int:
         return self.highest[1]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fiscotool.errors import Unreachable
 from fiscotool.ledger.anyheader import read_any_header
 from fiscotool.ledger.crypto import KeyPair
 from fiscotool.ledger.tx2 import build_transaction2, encode_transaction2
@@ -13,8 +14,12 @@ from fiscotool.observer.logs.events import Kind
 from fiscotool.observer.logs.parse import LogParser
 from fiscotool.observer.logs.trace import TraceMaker
 from fiscotool.pbft.trace import Act
+from fiscotool.rpc.channel.client import ChannelClient
+from fiscotool.rpc.channel.words import BlockNotice
+from fiscotool.rpc.client2 import NodeClient2
 from fiscotool.rpc.detect import detect_dialect
 from fiscotool.rpc.dialect import Dialect
+from fiscotool.rpc.tls import TlsFiles
 from tests.devnet.chains import Running, make_chain, running, until
 
 pytestmark = pytest.mark.devnet
@@ -42,6 +47,31 @@ def receipt_of(run: Running, name: str, tx_hash: str) -> dict[str, str]:
     return found
 
 
+def check_channel(run: Running) -> None:
+    """What an SDK has of the channel port: typed calls, its receipts and every block pushed, refusals as receipts, and TLS both ways."""
+    home = run.node("node0")
+    sdk = home.directory.parent / "sdk"
+    tls = TlsFiles(sdk / "ca.crt", sdk / "sdk.crt", sdk / "sdk.key")
+    blocks: list[BlockNotice] = []
+    tx = build_transaction2(chain_id=1, group_id=1, block_limit=500, to=KEY.address, input=b"5678", key=KEY)
+    raw = encode_transaction2(tx).hex()
+    with ChannelClient(f"127.0.0.1:{home.channel_port}", tls, on_block=blocks.append) as channel:
+        node = NodeClient2("channel://node0", transport=channel)
+        assert node.version().groups == ("1",)
+        notice = channel.send("1", raw, within_s=20)
+        assert (notice.status, notice.message, notice.refusal) == (26, "CallAddressError", "")
+        again = channel.send("1", raw, within_s=20)
+        assert (again.status, again.block_number) == (15, None)
+        assert again.tx_hash == notice.tx_hash
+        until(lambda: notice.block_number in {block.number for block in blocks}, within_s=10, what="the block is pushed")
+        assert channel.problem_count == 0
+    with pytest.raises(Unreachable):
+        foreign = home.directory / "conf" / "node.crt"  # Of the chain's own authority, not of the SDKs'.
+        ChannelClient(f"127.0.0.1:{home.channel_port}", TlsFiles(sdk / "ca.crt", foreign, home.directory / "conf" / "node.key")).send(
+            "1", raw, within_s=5
+        )
+
+
 def test_a_chain_of_2x_lives_as_one(tmp_path: Path) -> None:
     chain = make_chain(tmp_path / "two", protocol="fisco2", version="2.9.1", chain_id="1", group_id="1")
     with running(chain) as run:
@@ -64,12 +94,14 @@ def test_a_chain_of_2x_lives_as_one(tmp_path: Path) -> None:
             assert header.signed_weight >= QUORUM
             assert header.header.parents == ((0, bytes.fromhex(run.call(name, "getBlockHashByNumber", "0")[2:])),)
 
+        check_channel(run)
+
         # A dead leader costs a view; the one that comes back has the block.
         run.kill("node3")
         tx_hash = send(run, "node0")
-        assert receipt_of(run, "node1", tx_hash)["blockNumber"] == "0x2"
+        number = receipt_of(run, "node1", tx_hash)["blockNumber"]
         run.start("node3")
-        assert receipt_of(run, "node3", tx_hash)["blockNumber"] == "0x2"
+        assert receipt_of(run, "node3", tx_hash)["blockNumber"] == number
         assert set(run.stop().values()) == {0}
 
     for node in chain.nodes:
