@@ -21,16 +21,19 @@ def committed(node: Node, record: TraceRecord) -> Key | None:
     slot, members = node.slot(height), node.members(height)
     view = node.view if record.view is None else record.view
     if slot.is_known and view is not None:
-        by_votes = slot.lock == digest and bool(slot.commits.get(digest))
+        may_be_untold = not node.context.tells_receives or node.budget > 0
+        by_votes = slot.lock == digest and (bool(slot.commits.get(digest)) or may_be_untold)
         if by_votes and not node.in_timeout and slot.lock_view == view:
-            votes = slot.commits[digest]
+            votes = slot.commits.setdefault(digest, {})
             have = silently(node, "C", view, height, digest, votes, members.quorum)
             if not isinstance(have, int):
                 return have
             g["committed.quorum"] += 1
+            text = f"Committed needs weight {members.quorum}, has {set_text(votes)}={have}"
             if have < members.quorum and not _is_executed_elsewhere(node, height):
-                text = f"Committed needs weight {members.quorum}, has {set_text(votes)}={have}"
                 node.fail("committed.quorum", record, text, members.quorum, have)
+            elif have < members.quorum:
+                node.fail("committed.voted", record, text, members.quorum, have)
             elif have >= members.quorum:
                 node.book.margin("committed.quorum", have - members.quorum)
                 slot.committed_in = view
@@ -60,6 +63,8 @@ def _pulled(node: Node, record: TraceRecord, slot: Slot) -> None:
     known = book.agreed.get(height)
     is_own = (height, record.digest) in book.results or (known is not None and known[0] == record.digest)
     if is_own or any(slot.checkpoints.values()):
+        g["committed.voted"] += 1
+        node.fail("committed.voted", record, "was pulled from another, or kept from an earlier life")
         return
     if not slot.lock or slot.lock != record.digest:
         node.fail("committed.prepared", record, "nothing was prepared in this view, and nobody has agreed on it")

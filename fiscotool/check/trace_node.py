@@ -58,7 +58,8 @@ class Slot:
         self.checkpoints: dict[str, dict[int, int]] = {}
         self.sent: dict[tuple[int, int], str] = {}
         """(0 for Prepare, 1 for Commit; view) -> digest."""
-        self.proposed: dict[int, str] = {}
+        self.proposed: dict[int, list[str]] = {}
+        """View -> what this replica has proposed in it, in order."""
 
 
 class Node:

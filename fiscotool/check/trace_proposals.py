@@ -31,9 +31,10 @@ def propose(node: Node, record: TraceRecord) -> Key | None:
                 "propose.leader", record, f"height {height} in view {view} is led by {leader}, this is {node.index}", leader, node.index
             )
         g["propose.single"] += 1
-        known = slot.proposed.setdefault(view, digest)
-        if known != digest:
-            node.fail("propose.single", record, f"proposed {known[:8]} and {digest[:8]} in view {view}")
+        known = slot.proposed.setdefault(view, [])
+        if known and digest not in known:
+            node.fail("propose.single", record, f"proposed {known[0][:8]} and {digest[:8]} in view {view}")
+        known.append(digest)
     low = node.bottom()
     if low is not None:
         g["propose.window"] += 1
@@ -71,6 +72,12 @@ def accept(node: Node, record: TraceRecord) -> Key | None:
     is_again = ("R", view, height, digest) in book.sent
     if node.new_view != view or not is_again:
         _from_leader(node, record, view)
+        if record.sender == node.index and slot.is_known:
+            # The own proposal may be told after it was accepted, which is one step; accepting is proposing then.
+            g["accept.proposed"] += 1
+            proposed = slot.proposed.setdefault(view, [digest])
+            if digest not in proposed:
+                node.fail("accept.proposed", record, f"proposed {proposed[0][:8]} in view {view}")
     _lock(node, record, slot, view)
     slot.accepted, slot.view = digest, view
     return None

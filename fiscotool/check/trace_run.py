@@ -163,7 +163,7 @@ class Run:
             return
         if kind is None:
             kind = KINDS_RECEIVED.get(record.act)
-            if kind is None or record.sender != node.index or kind == "O":
+            if kind is None or record.sender != node.index:
                 return
         index = node.index
         if kind == "R":

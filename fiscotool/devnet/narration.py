@@ -104,9 +104,12 @@ class Narrator:
                 self._log.warning(_PBFT, "After onTimeout", **self._state(after), lockT=0, timecost=0)
             case TimerFired(name=TimerName.VIEW) if after.timer_epoch > before.timer_epoch and after.me is not None:
                 self._log.info(_PBFT, "onTimeout: Proposal is executing, restart the timer", **self._state(after))
+            case Received(message=ViewChange() as message):
+                self._on_received(before, message, after)
+                self._on_other(before, event, after)
             case _:
                 self._on_other(before, event, after)
-        if isinstance(event, Received):
+        if isinstance(event, Received) and not isinstance(event.message, ViewChange):
             self._on_received(before, event.message, after)
         if after.view != before.view:
             self._on_view(event, after)
