@@ -73,6 +73,16 @@ def is_block(told: Any) -> bool:
     return isinstance(told, dict) and type(told.get("number")) is int and isinstance(told.get("hash"), str)
 
 
+def are_of_classic(told_blocks: Sequence[ToldBlock]) -> bool:
+    """Whether most nodes tell only blocks that say they are signed as `classic` does. A chain known by its addresses says no more."""
+    marked: dict[str, bool] = {}
+    for block in told_blocks:
+        if _number(block.told.get("number")) > 0:
+            is_marked = _plain(block.told.get("extraData")).startswith(CLASSIC_MARK.hex())
+            marked[block.node] = is_marked and marked.get(block.node, True)
+    return 2 * sum(marked.values()) > len(marked)
+
+
 @dataclass(slots=True)
 class BlockReader:
     """Computes hashes and verifies signatures, each distinct block once."""

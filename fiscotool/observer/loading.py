@@ -17,9 +17,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
-from fiscotool.consistency.observations import EventSeen, NodeIdentity, Observations, RunInfo, Sample, TxSeen
+from fiscotool.consistency.observations import (
+    LEADER_STAYS_BLOCKS,
+    EventSeen,
+    NodeIdentity,
+    Observations,
+    RunInfo,
+    Sample,
+    TxSeen,
+)
 from fiscotool.errors import UsageError
-from fiscotool.observer.blocks import BlockReader, ToldBlock, words_of
+from fiscotool.observer.blocks import BlockReader, ToldBlock, are_of_classic, words_of
 from fiscotool.observer.lines import (
     FaultLine,
     UnusableLine,
@@ -160,6 +168,8 @@ def _finish(reading: _Reading) -> Observations:
         names = dict.fromkeys([sample.node for sample in reading.samples] + [block.node for block in told])
         run = RunInfo(nodes=tuple(NodeIdentity(name, "") for name in names))
         problems.append("there is no run line: nodes are known by name only, the protocol's parameters are the defaults")
+    if run.protocol == "fisco3" and are_of_classic(told):
+        run = replace(run, protocol="classic", leader_period_blocks=LEADER_STAYS_BLOCKS)
     if reading.ended_s is None:
         problems.append("there is no end line: the observer stopped before it had asked every node for every block")
     if len(problems) > _PROBLEMS_MAX:
