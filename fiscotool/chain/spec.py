@@ -18,7 +18,7 @@ from fiscotool.chain.model import Generation
 from fiscotool.errors import UsageError
 from fiscotool.pbft.rules import Quirk
 
-BYZANTINE_MODES = ("equivocate", "forge-block", "double-sign", "drop-commits", "lie-height")
+BYZANTINE_MODES = ("equivocate", "forge-block", "double-sign", "drop-commits", "lie-height", "stutter", "far-view", "usurp")
 """How an embedded node can be deployed to misbehave."""
 
 PROTOCOLS = ("fisco3", "fisco2", "classic")

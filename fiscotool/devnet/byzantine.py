@@ -7,6 +7,9 @@ A wrapper around an honest node: its core, its disk and its keys work as always;
     drop-commits  its Commits never leave
     forge-block   blocks it serves, by RPC and to synchronising peers, are not those of the chain
     lie-height    it says it is 100 blocks higher than it is, by RPC and to its peers
+    stutter       as leader it sends everyone a second block right after the first
+    far-view      whenever it asks for a view, it asks for one a thousand further
+    usurp         its NewViews leave out what was prepared and must be proposed again
 
 Theory. To tell each peer what it wants to hear is the strongest thing a Byzantine voter can do: f of these cannot make two honest replicas
 commit different blocks, because two quorums share an honest one; f+1 can, and with an equivocating leader they do.
@@ -25,13 +28,16 @@ from fiscotool.devnet.form3 import FORM3
 from fiscotool.devnet.log import NodeLog
 from fiscotool.devnet.outgoing import SignedOutgoing
 from fiscotool.ledger.crypto import keccak256
-from fiscotool.pbft.messages import CheckPoint, Commit, Message, Prepare, PrePrepare
-from fiscotool.pbft.types import Digest, NodeIndex
+from fiscotool.pbft.messages import CheckPoint, Commit, Message, NewView, Prepare, PrePrepare, ViewChange
+from fiscotool.pbft.types import Digest, NodeIndex, View
 
 __all__ = ["Bent", "announce", "bent_facade", "claimed_height", "forged_block"]
 
 LIE_BLOCKS: Final = 100
 """How much higher than it is `lie-height` says to be."""
+
+FAR_VIEWS: Final = 1000
+"""How much further than it is due the views are that `far-view` asks for."""
 
 _REMEMBERED_MAX: Final = 4096
 _Facade = TypeVar("_Facade", bound=NodeFacade)
@@ -50,7 +56,7 @@ def twin_of(proposed: PrePrepare, form: BlockForm = FORM3) -> PrePrepare:
 
 
 class Bent:
-    """The way out of a misbehaving node (`driver.Outgoing`). `kind` is one of the first three."""
+    """The way out of a misbehaving node (`driver.Outgoing`). `kind` is one of the first three or the last three."""
 
     def __init__(self, straight: SignedOutgoing, kind: str, form: BlockForm = FORM3) -> None:
         self.kind = kind
@@ -64,6 +70,16 @@ class Bent:
             return self._straight.sign(message)[0] if isinstance(message, Commit) else self._straight.broadcast(message)
         if self.kind == "equivocate" and isinstance(message, PrePrepare) and not message.proposal.is_filler:
             return self._equivocate(message)
+        if self.kind == "stutter" and isinstance(message, PrePrepare) and not message.proposal.is_filler:
+            signed = self._straight.broadcast(message)
+            self._to_all(twin_of(message, self._form))
+            return signed
+        if self.kind == "far-view" and isinstance(message, ViewChange):
+            self._to_all(replace(message, view=View(message.view + FAR_VIEWS)))
+            return self._straight.sign(message)[0]
+        if self.kind == "usurp" and isinstance(message, NewView):
+            self._to_all(replace(message, preprepares=()))
+            return self._straight.sign(message)[0]
         if self._is_two_faced and isinstance(message, (Prepare, Commit, CheckPoint)):
             return self._straight.sign(message)[0]  # Each peer gets a vote when it has voted itself: see on_heard.
         return self._straight.broadcast(message)
@@ -71,6 +87,12 @@ class Bent:
     def send(self, to: NodeIndex, message: Message) -> None:
         """To one sealer, as always."""
         self._straight.send(to, message)
+
+    def _to_all(self, message: Message) -> None:
+        """To every other sealer, without being heard here."""
+        _, data = self._straight.sign(message)
+        for _, node_id in self._straight.others():
+            self._straight.deliver(node_id, data)
 
     def _equivocate(self, proposed: PrePrepare) -> Message:
         signed, data = self._straight.sign(proposed)

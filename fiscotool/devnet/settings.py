@@ -3,7 +3,8 @@
 Rule 1. Everything that is wrong is said before anything is opened: file, section, key, value, what is expected (`SettingsError`).
 Rule 2. Unknown keys are ignored, as the real node does; the keys only an embedded node has live in the section `[fiscotool]`:
         `protocol=fisco3|fisco2|classic` (which PBFT, the same on all nodes; `pbft.dialects`),
-        `byzantine=equivocate|forge-block|double-sign|drop-commits|lie-height`, `quirks=<name>,<name>…` and `mutant=<name>`.
+        `byzantine=equivocate|forge-block|double-sign|drop-commits|lie-height|stutter|far-view|usurp`,
+        `quirks=<name>,<name>…` and `mutant=<name>`.
 Rule 3. Relative paths are relative to the directory of the process (start.sh does `cd` into the node directory).
 
 Sources: spec 3.x 4.6, 4.7; bcos-tool `NodeConfig.cpp`, bcos-gateway `GatewayConfig.cpp`.
@@ -42,7 +43,7 @@ __all__ = [
     "read_settings",
 ]
 
-BYZANTINE_KINDS: Final = ("equivocate", "forge-block", "double-sign", "drop-commits", "lie-height")
+BYZANTINE_KINDS: Final = ("equivocate", "forge-block", "double-sign", "drop-commits", "lie-height", "stutter", "far-view", "usurp")
 """How a node can be made to misbehave (`byzantine.py`)."""
 
 _PORT_MAX: Final = 65535

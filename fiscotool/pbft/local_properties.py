@@ -8,7 +8,8 @@ Written a second time and differently from the handlers on purpose: a rule that 
     committed a height is agreed with Commits of a quorum of distinct sealers for its block, in the view of its certificate
     window    nothing is kept further than two pipelines above the ledger, or for a view further than n ahead
     executed  only the next height is executed; a pulled proposal's result is signed only when f+1 checkpoints name it
-    joined    a replica that follows others' view changes has f+1 weight for one view
+    joined    a replica follows others' view changes when f+1 weight asks for one view, and only then
+    calm      who asks for another view sends no Commit
     recovered a view is recovered by answers of a quorum of others that name it
     timer     the view timer runs T * 1.5**min(k, 10); nobody asks for a view while executing
 
@@ -34,7 +35,8 @@ def local_violations(before: ReplicaState, event: Event, after: ReplicaState, ef
     """Everything in this step that a correct replica may not do."""
     assert before.rules.node_count > 0
     if effects:
-        yield from _durable(after, effects)
+        yield from _durable(before, after, effects)
+        yield from _calm(before, after, effects)
         yield from _timer(before, event, after, effects)
         yield from _executed(before, after, effects)
     if isinstance(event, Received) and isinstance(event.message, ViewChange | RecoverResponse):
@@ -49,12 +51,21 @@ def local_violations(before: ReplicaState, event: Event, after: ReplicaState, ef
         yield from _kept(before, after)
 
 
-def _durable(after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
+def _calm(before: ReplicaState, after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
+    """Who asks for another view neither precommits nor commits in the old one (spec 3.x 6.2)."""
+    if not before.in_timeout or not after.in_timeout:
+        return
+    for effect in effects:
+        if isinstance(effect, Broadcast) and isinstance(effect.message, Commit):
+            yield "calm", effect.message.index, f"committed in view {before.view} while asking for view {before.to_view}"
+
+
+def _durable(before: ReplicaState, after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
     """Order of effects: what must be on disk when a message leaves."""
     votes: dict[Height, VoteRecord] = {}
     results: dict[Height, ExecutedRecord] = {}
-    known = {slot.height: slot for slot in after.slots}
-    assert len(known) == len(after.slots)
+    known = {slot.height: slot for slot in before.slots}
+    assert len(known) == len(before.slots)
     for effect in effects:
         if isinstance(effect, Persist):
             if isinstance(effect.record, VoteRecord):
@@ -185,11 +196,25 @@ def _views(before: ReplicaState, event: Received, after: ReplicaState) -> Found:
         senders = {vc.sender for vc in (*before.view_changes, message) if vc.view == after.to_view}
         if sum(weights[sender] for sender in senders) < (total - 1) // 3 + 1:
             yield "joined", after.height, f"asked for view {after.to_view} after {sorted(senders)}"
+    if isinstance(message, ViewChange) and message.sender != before.me:
+        yield from _left_behind(before, message, after)
     if isinstance(message, RecoverResponse) and before.in_timeout and not after.in_timeout:
         answers = {**dict(before.recoveries), message.sender: message.view}
         backers = [sender for sender, view in answers.items() if view == after.view and sender != before.me]
         if sum(weights[sender] for sender in backers) < total - (total - 1) // 3 or after.view == 0:
             yield "recovered", after.height, f"recovered view {after.view} from {sorted(backers)}"
+
+
+def _left_behind(before: ReplicaState, message: ViewChange, after: ReplicaState) -> Found:
+    """A replica that was just told by f+1 to come along, and stays. It may wait for a block that is being written."""
+    is_new = after.view_changes is not before.view_changes and after.view == before.view and after.to_view == before.to_view
+    is_writing = bool(before.slots) and before.slots[0].is_stable
+    if not is_new or is_writing or message.view <= before.to_view:
+        return
+    weights = before.rules.weights
+    senders = {vc.sender for vc in after.view_changes if vc.view == message.view}
+    if sum(weights[sender] for sender in senders) >= (sum(weights) - 1) // 3 + 1:
+        yield "joined", after.height, f"did not follow {sorted(senders)} to view {message.view}"
 
 
 def _timer(before: ReplicaState, event: Event, after: ReplicaState, effects: tuple[Effect, ...]) -> Found:

@@ -12,19 +12,22 @@ from collections.abc import Collection, Iterable, Iterator
 from fiscotool.mutants.mutant import Mutant
 from fiscotool.sim.settings import STRATEGIES
 from fiscotool.trials.hints import HINTS
+from fiscotool.trials.place import Place, place_of
 from fiscotool.trials.verdict import Result, Verdict
-from fiscotool.trials.worlds import WORLDS, Place, place_of
+from fiscotool.trials.worlds import WORLDS
 
 METHOD = "simulator"
 
-HONEST_WORLDS = ("calm", "slow", "down", "restarts", "crashes", "burst", "five", "weights", "swarm")
+HONEST_WORLDS = ("calm", "slow", "down", "restarts", "crashes", "burst", "five", "weights", "sluggish", "swarm")
+CORNERS = ("two_locks", "redated", "twice_asked")
 
 
 def worlds_for(mutant: Mutant) -> tuple[str, ...]:
     """The worlds worth trying, likely ones first."""
     fisco3 = mutant.dialect == "fisco3"
-    liars = tuple(name for name in WORLDS if name not in HONEST_WORLDS and (fisco3 or name in STRATEGIES))
+    liars = tuple(name for name in WORLDS if name not in (*HONEST_WORLDS, *CORNERS) and (fisco3 or name in STRATEGIES))
     honest = tuple(name for name in HONEST_WORLDS if mutant.dialect != "classic" or name != "weights")
+    honest = (*honest, *CORNERS) if fisco3 else honest
     return (*liars, *honest) if mutant.needs_byzantine else (*honest, *liars)
 
 

@@ -9,6 +9,8 @@
     swarm         whatever the seed draws (`sim.settings.draw_settings`)
     five          five replicas, crashes and partitions
     weights       crashes while the weights change
+    sluggish      crashes, and executing takes longer than the timeout
+    <corner>      a state that is rarely reached (`corners`), of fisco3
     <liar>        one replica of `liars` or `sim.settings.STRATEGIES` among four, under crashes, loss and duplicates
 
 Every world ends with a phase of peace, in which the chain must get on (`sim.faults.recover`).
@@ -16,52 +18,25 @@ Every world ends with a phase of peace, in which the chain must get on (`sim.fau
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
-from fiscotool.mutants.mutant import Mutant
-from fiscotool.mutants.plant import SIGNED_DIFFERENTLY, mutated
-from fiscotool.pbft.dialects import DIALECTS, Dialect
-from fiscotool.pbft.rules import Quirk, Rules
 from fiscotool.sim import faults
 from fiscotool.sim.adversary import Strategy
 from fiscotool.sim.cluster import Cluster
 from fiscotool.sim.schedule import plan, play
 from fiscotool.sim.settings import STRATEGIES, draw_settings
+from fiscotool.trials.corners import redated, twice_asked, two_locks
 from fiscotool.trials.liars import LIARS
+from fiscotool.trials.place import Place, complaints
 
 CRASHES: Final[dict[str, Any]] = {"crashes": True, "partitions": True, "byzantine": (), "dead": (), "node_count": 4, "action_ticks": 300}
 """Four replicas that crash and are cut off all the time; nobody lies."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a world happens: the dialect, the mutant in it, and in which replicas."""
-
-    dialect: Dialect
-    quirks: frozenset[Quirk] = frozenset()
-
-    def rules(self, weights: tuple[int, ...] = (1, 1, 1, 1), **more: Any) -> Rules:
-        """Rules of a group."""
-        return Rules(weights, quirks=self.quirks, **more)
-
-
-def place_of(dialect: str, mutant: Mutant | None = None, replicas: Collection[int] | None = None) -> Place:
-    """The place with the mutant in all replicas, or in these."""
-    quirks = frozenset({mutant.switch} & SIGNED_DIFFERENTLY) if mutant is not None and mutant.switch is not None else frozenset()
-    return Place(mutated(DIALECTS[dialect], mutant, replicas), quirks)
-
-
-World = Callable[[Place, int], Cluster]
-"""A run; the cluster as it is at the end of the phase of peace has `violations`, and `liveness` when it did not get on."""
-
-
-def complaints(cluster: Cluster, *, is_live: bool) -> tuple[str, ...]:
-    """The properties that do not hold, by name."""
-    names = dict.fromkeys(violation.rule for violation in cluster.violations)
-    stall = None if is_live else cluster.dialect.known_stall([replica.state for replica in cluster.replicas])
-    return (*names, *(() if is_live or stall else ("liveness",)))
+World = Callable[[Place, int], tuple[str, ...]]
+"""A run, from a seed; what is wrong with it, by name."""
 
 
 def _end(cluster: Cluster) -> tuple[str, ...]:
@@ -158,7 +133,12 @@ def weights(place: Place, seed: int) -> tuple[str, ...]:
     return _play(place, seed, {}, **{**CRASHES, "weight_changes": True, "crashes": bool(seed % 2)})
 
 
-def with_liar(name: str) -> Callable[[Place, int], tuple[str, ...]]:
+def sluggish(place: Place, seed: int) -> tuple[str, ...]:
+    """Crashes, and executing takes longer than the timeout."""
+    return _play(place, seed, {}, **{**CRASHES, "execute_ticks": 4_000})
+
+
+def with_liar(name: str) -> World:
     """A world with one liar; calm every other time."""
     make: Callable[[], Strategy] = STRATEGIES[name] if name in STRATEGIES else LIARS[name]
 
@@ -171,8 +151,9 @@ def with_liar(name: str) -> Callable[[Place, int], tuple[str, ...]]:
     return world
 
 
-WORLDS: Final[dict[str, Callable[[Place, int], tuple[str, ...]]]] = {
-    **{world.__name__: world for world in (calm, slow, down, restarts, burst, crashes, swarm, five, weights)},
+WORLDS: Final[dict[str, World]] = {
+    **{world.__name__: world for world in (calm, slow, down, restarts, burst, crashes, swarm, five, weights, sluggish)},
+    **{world.__name__: world for world in (two_locks, redated, twice_asked)},
     **{name: with_liar(name) for name in (*STRATEGIES, *LIARS)},
 }
 """By name."""

@@ -154,7 +154,7 @@ def _timers(before: ReplicaState, event: Event, after: ReplicaState, effects: tu
     for effect in effects:
         if isinstance(effect, SetTimer) and effect.name is TimerName.VIEW:
             bases = {3000, after.rules.timeout_base_ticks, before.rules.timeout_base_ticks}
-            allowed = {int(base * 1.5 ** min(c, CYCLE_CAP)) for base in bases for c in _cycles(before, after)}
+            allowed = {int(base * 1.5 ** min(c, CYCLE_CAP)) for base in bases for c in _cycles(before, event, after)}
             if effect.after_ticks not in allowed:
                 yield "timer", f"{effect.after_ticks} ticks at change cycle {after.change_cycle}"
     is_view_timer = isinstance(event, TimerFired) and event.name is TimerName.VIEW
@@ -162,6 +162,9 @@ def _timers(before: ReplicaState, event: Event, after: ReplicaState, effects: tu
         yield "timer", "asked for a view while executing"
 
 
-def _cycles(before: ReplicaState, after: ReplicaState) -> set[int]:
+def _cycles(before: ReplicaState, event: Event, after: ReplicaState) -> set[int]:
     """Change cycles that were true at some moment of the step: an empty block resets it and the next request counts one."""
-    return {before.change_cycle, after.change_cycle, 0, 1, min(before.change_cycle + 1, CYCLE_CAP)}
+    known = {before.change_cycle, after.change_cycle, min(before.change_cycle + 1, CYCLE_CAP)}
+    if isinstance(event, TimerFired) and event.name is TimerName.VIEW and not before.deferred:
+        return known - {0} if after.to_view > before.to_view and after.change_cycle else known
+    return known | {0, 1}

@@ -1,0 +1,112 @@
+"""Simulated worlds that begin in a corner: states that a run reaches once in a blue moon, set up by hand.
+
+    two_locks     A is locked on X of view 1, B on Y of view 2, D is down: A, B and C are a quorum and must agree (observables H1)
+    redated       a quorum is locked on Y of view 2, one agreed on it; a liar shows X of view 1 as one of a later view (H4)
+    twice_asked   a replica that prepared a block crashes; back in its view, a lying leader shows it another (amnesia)
+
+All of fisco3. A correct core goes on without a complaint from each.
+"""
+
+from __future__ import annotations
+
+from fiscotool.pbft.events import TimerFired, TimerName
+from fiscotool.pbft.messages import Message, PreparedCertificate, PrePrepare
+from fiscotool.pbft.rules import Rules
+from fiscotool.pbft.state import ReplicaState, put_slot, slot_at
+from fiscotool.pbft.types import Height, NodeIndex, View
+from fiscotool.sim import chain
+from fiscotool.sim.adversary import Honest, Sent, others
+from fiscotool.sim.cluster import Cluster
+from fiscotool.sim.replica import Replica
+from fiscotool.sim.world import World
+from fiscotool.trials.liars import Redater
+from fiscotool.trials.place import Place, complaints
+
+FIRST = Height(1)
+
+
+def _certificate(rules: Rules, maker: int, name: str, view: int) -> PreparedCertificate:
+    """Votes of a quorum for a block of height 1."""
+    proposal = chain.make_proposal(FIRST, NodeIndex(maker), (name,))
+    signed = tuple((NodeIndex(i), chain.proof_signature(rules, NodeIndex(i), view, 1, proposal.digest)) for i in (0, 1, 2))
+    return PreparedCertificate(View(view), proposal, signed)
+
+
+def _lock(replica: Replica, cert: PreparedCertificate) -> None:
+    """The replica has prepared this, and nothing else."""
+    state = replica.state
+    assert isinstance(state, ReplicaState)
+    slot = slot_at(state, FIRST)._replace(cert=cert, voted_view=cert.view, voted_digest=cert.proposal.digest)
+    replica.state = put_slot(state._replace(slots=()), slot)
+
+
+def _expire(cluster: Cluster, who: tuple[int, ...]) -> None:
+    """View timers run out."""
+    for index in who:
+        replica = cluster.replicas[index]
+        assert replica.state is not None
+        cluster.post(replica, TimerFired(TimerName.VIEW, replica.state.timer_epoch))
+
+
+def two_locks(place: Place, seed: int) -> tuple[str, ...]:
+    """Who is locked on the older block must let it go."""
+    cluster = Cluster(place.rules(), seed=seed, dialect=place.dialect)
+    cluster.start()
+    cluster.run(4_000)
+    _lock(cluster.replicas[0], _certificate(place.rules(), 0, "x", 1))
+    _lock(cluster.replicas[1], _certificate(place.rules(), 1, "y", 2))
+    cluster.crash(3)
+    cluster.submit("y", "x", "z")
+    _expire(cluster, (0, 1, 2))
+    cluster.run(120_000)
+    return complaints(cluster, is_live=min(cluster.heights[:3]) >= 1)
+
+
+def redated(place: Place, seed: int) -> tuple[str, ...]:
+    """What a quorum prepared last must win."""
+    cluster = Cluster(place.rules(), seed=seed, dialect=place.dialect, strategies={3: Redater()})
+    cluster.start()
+    cluster.run(4_000)
+    rules = place.rules()
+    newer = _certificate(rules, 1, "y", 2)
+    for index in (0, 1, 2):
+        _lock(cluster.replicas[index], newer)
+    _lock(cluster.replicas[3], _certificate(rules, 0, "x", 1))
+    cluster.history.agreed[(FIRST, rules)] = ("node1", newer.proposal.digest, View(2))  # type: ignore[attr-defined]  # fisco3's own
+    cluster.crash(2)
+    for index in (0, 1, 3):
+        state = cluster.replicas[index].state
+        cluster.replicas[index].state = state._replace(view=View(5), to_view=View(5))
+    cluster.submit("z")
+    _expire(cluster, (0, 1, 3))
+    cluster.run(30_000)
+    return complaints(cluster, is_live=True)
+
+
+class _Fickle(Honest):
+    """As a leader it proposes something else whenever it is asked to say something."""
+
+    def broadcast(self, world: World, replica: Replica, message: Message) -> Sent:
+        """Its own message, and a new block for the next height."""
+        state = replica.state
+        sent: Sent = [(to, message) for to in others(replica)]
+        if state is None or (replica.height + 1 + state.view) % replica.rules.node_count != replica.index:
+            return sent
+        index = Height(replica.height + 1)
+        block = chain.make_proposal(index, replica.index, ("fickle",), salt=str(world.rng.random()))
+        return [*sent, *((to, PrePrepare(state.view, index, block.digest, replica.index, block)) for to in others(replica))]
+
+
+def twice_asked(place: Place, seed: int) -> tuple[str, ...]:
+    """Crashes of one correct replica after the other while a leader changes its mind."""
+    cluster = Cluster(place.rules(leader_period_blocks=20), seed=seed, dialect=place.dialect, strategies={seed % 4: _Fickle()})
+    cluster.start()
+    cluster.run(4_000)
+    for number in range(40):
+        victim = next(index for index in range(number, number + 4) if index % 4 != seed % 4) % 4
+        cluster.submit(f"t{number}")
+        cluster.run(cluster.rng.randint(40, 120))
+        cluster.crash(victim)
+        cluster.start([victim])
+        cluster.run(300)
+    return complaints(cluster, is_live=True)

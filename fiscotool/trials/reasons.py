@@ -1,0 +1,48 @@
+"""Why a mutant that a method cannot see is not seen: argued, not dropped."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fiscotool.mutants.mutant import Kind
+
+ARGUED: Final[dict[str, str]] = {
+    "N18": "a leader that does not propose its lock again costs a view; the next NewView proposes it (upstream does the same: D10)",
+    "H5": "a lost early vote costs one view change, after which the same block is agreed; nothing that is promised is broken",
+    "fisco2-H5": "a lost early Sign costs one view change, after which the block is proposed again; nothing that is promised is broken",
+    "M40c": "harm needs a crash, the same view again, and a leader that shows another block in it: three rare things in a row",
+    "H4": "harm needs certificates of two views at one height, one of them in the hands of a liar, and a leader that collects both",
+    "F7": "a barrier keeps heights above a system block from being prepared, so that an old certificate above one is rare",
+    "F9": "harm needs a block that is executed while the system block below it is still on its way to the ledger",
+}
+"""What no method or only a test by hand shows, and why. Each has a test in tests/pbft."""
+
+WIRE: Final = "the hole is in the bytes between nodes; tests/devnet shows it with forged bytes, no drill forges any"
+
+UNSEEN: Final[dict[str, dict[Kind, str]]] = {
+    "polls": {
+        Kind.SAFETY: "polls and headers show results: where nodes do not differ and certificates are whole, a wrong step leaves no mark",
+        Kind.LIVENESS: "what is slower than it should be, and within the bounds of observables L1, is not wrong for polls",
+        Kind.DURABILITY: "only a restart that undoes a vote and a leader that uses it would show; disks are not polled",
+        Kind.CONFORMANCE: "status replies and headers do not tell this; logs do",
+    },
+    "traces": {
+        Kind.SAFETY: "the drill did not lead where the mutant acts differently; simulator and explorer do",
+        Kind.LIVENESS: "every step that was logged is allowed; that none followed is no matter for a trace",
+        Kind.DURABILITY: "logs do not tell what was on the disk when a message left",
+        Kind.CONFORMANCE: "the drill did not lead where the mutant acts differently",
+    },
+    "explorer": {
+        Kind.SAFETY: "not within the moves and the bounds",
+        Kind.LIVENESS: "a bounded search promises nothing about what must come",
+        Kind.DURABILITY: "not within the moves and the bounds",
+        Kind.CONFORMANCE: "not within the moves and the bounds",
+    },
+    "simulator": {
+        Kind.SAFETY: "not within the worlds and seeds that were tried",
+        Kind.LIVENESS: "the chain gets on within the bound all the same",
+        Kind.DURABILITY: "not within the worlds and seeds that were tried",
+        Kind.CONFORMANCE: "not within the worlds and seeds that were tried",
+    },
+}
+"""Why a method may miss a mutant of a class."""
