@@ -14,6 +14,7 @@ import orjson
 
 from fiscotool.cli.options import json_option
 from fiscotool.cli.output import Output, table
+from fiscotool.cli.simulate_grids import byzzfuzz, run_twins, twins
 from fiscotool.cli.traces import TraceWriter
 from fiscotool.errors import ExitCode, UsageError
 
@@ -29,7 +30,7 @@ SHOWN_MAX = 10
 SEED_BITS = 32
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--seed", type=click.IntRange(min=0), default=None, help="Which run; drawn and printed when not given.")
 @click.option("--seeds", metavar="A..B", default=None, help="A campaign: all seeds from A to B.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes of a campaign.")
@@ -53,7 +54,8 @@ SEED_BITS = 32
     "--trace", "trace_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the run as a trace, for `check --logs`."
 )
 @json_option
-def simulate(output: Output, seed: int | None, seeds: str | None, replay: Path | None, **options: Any) -> int:
+@click.pass_context
+def simulate(context: click.Context, /, output: Output, seed: int | None, seeds: str | None, replay: Path | None, **options: Any) -> int:
     """Run whole chains in virtual time, with faults drawn from a seed.
 
     First a phase of crashes, partitions, loss and liars in which every step is judged, then a phase of peace in which a connected
@@ -62,12 +64,16 @@ def simulate(output: Output, seed: int | None, seeds: str | None, replay: Path |
     \b
     Example: fiscotool simulate --seed 7
     Example: fiscotool simulate --seed 7 --quirk amnesia --shrink --write small.json
-    Example: fiscotool simulate --twins 2 --dialect fisco2
+    Example: fiscotool simulate twins --rounds 2 --dialect fisco2
+    Example: fiscotool simulate byzzfuzz --network 1 --process 1 --schedules 5
     Example: fiscotool simulate --seeds 0..199 --jobs 2 --resume campaign.jsonl
     """
+    if context.invoked_subcommand is not None:
+        return ExitCode.OK
     fixed = _fixed(options)
     if options["twin_rounds"] is not None:
-        return _twins(output, options["twin_rounds"], fixed)
+        settings = settings_of(0, {"node_count": 4, **fixed})
+        return run_twins(output, rounds=options["twin_rounds"], dialect=settings.dialect, nodes=len(settings.weights))
     if seeds is not None:
         return _campaign(output, _range(seeds), fixed, options)
     if replay is not None:
@@ -75,6 +81,10 @@ def simulate(output: Output, seed: int | None, seeds: str | None, replay: Path |
     else:
         settings, schedule = settings_of(secrets.randbits(SEED_BITS) if seed is None else seed, fixed), None
     return _single(output, settings, schedule, options)
+
+
+simulate.add_command(twins)
+simulate.add_command(byzzfuzz)
 
 
 def _fixed(options: dict[str, Any]) -> dict[str, Any]:
@@ -200,23 +210,6 @@ def _campaign(output: Output, seeds: range, fixed: dict[str, Any], options: dict
     if bad:
         output.say(f"next: fiscotool simulate --seed {bad[0].seed} --dialect {fixed['dialect']} --shrink (and the same other options)")
     return ExitCode.VIOLATED if bad else ExitCode.OK
-
-
-def _twins(output: Output, rounds: int, fixed: dict[str, Any]) -> int:
-    """All scenarios with one twin and two parts a round."""
-    from fiscotool.protocols.registry import PROTOCOLS
-    from fiscotool.sim.twins import Explorer, scenario_count
-
-    settings = settings_of(0, {"node_count": 4, **fixed})
-    nodes = len(settings.weights)
-    expected = scenario_count(nodes, 1, 2, rounds)
-    output.say(f"Twins: {settings.dialect}, {nodes} replicas and a twin, 2 parts, {rounds} rounds: {expected} scenarios")
-    result = Explorer(PROTOCOLS[settings.dialect], nodes=nodes).explore(rounds)
-    bad = result.violations
-    data = {"scenarios": result.scenarios, "expected": expected, "walked_rounds": result.walked_rounds, "steps": result.steps, "wrong": bad}
-    shown = "".join(f"\n  {list(path)}: {violation.node}: {violation.detail}" for path, violation in bad[:SHOWN_MAX])
-    output.show(data, f"{result.scenarios} scenarios, {result.steps} steps, at most {result.blocks_max} blocks: {len(bad)} wrong{shown}")
-    return ExitCode.VIOLATED if bad or result.scenarios != expected else ExitCode.OK
 
 
 def _range(text: str) -> range:
