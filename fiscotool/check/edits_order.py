@@ -33,7 +33,10 @@ def delete(clean: Clean, replica: str, place: int) -> Change | None:
             needy = [at for at in clean.same(replica, place, _NEEDED[record.act], before=False) if clean.causes(replica, at) == [place]]
             must, why = bool(needy), "what follows from it is told, and nothing else it could follow from"
         elif record.act is Act.PROPOSE:
-            must, why = _was_accepted_elsewhere(clean, replica, place), "others accepted it from this leader, who never proposed it"
+            # Who accepts its own proposal has made it, whether that is told or not.
+            own = [at for at in clean.about[replica, record.life, record.height or 0] if lane[at].act is Act.ACCEPT_PROPOSAL]
+            must = all(lane[at].digest != record.digest for at in own) and _was_accepted_elsewhere(clean, replica, place)
+            why = "others accepted it from this leader, who never proposed it"
     return Change(renumbered([*lane[:place], *lane[place + 1 :]]), must, why)
 
 

@@ -58,13 +58,17 @@ def forge_restart(clean: Clean, replica: str, place: int) -> Change | None:
         return None
     start = TraceRecord(replica, record.life + 1, 0, record.at_s, Act.START, index=record.index, error_s=record.error_s)
     after = [replace(each, life=each.life + 1) for each in lane[place:]]
-    must = False
+    told: set[int] = set()
     for each in lane[place:]:
-        if each.act in VIEW_ACTS or each.act is Act.START:
+        if each.act is Act.START:
+            break
+        if each.act in VIEW_ACTS:
+            # A report may show the view before it says that it was entered.
+            told.discard(each.view if each.view is not None else each.own_view or 0)
             break
         if each.own_view and each.act is not Act.HEAD:
-            must = True
-            break
+            told.add(each.own_view)
+    must = bool(told)
     edited = renumbered([*lane[:place], start, *after])
     return Change(edited, must, "a new process is in view 0 until it enters another" if must else "it may have begun anew there")
 
