@@ -11,7 +11,7 @@ k ?=
 # Three workers on two cores: a third of the time tests wait for a chain.
 SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast lint fmt types tidy golden proto bench model pictures docs clean sync
+.PHONY: help demo test test-fast lint fmt types tidy golden proto bench model mutants pictures docs clean sync
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,9 @@ model: $(DEV_STAMP) ## count the exam's specification both ways and explore its 
 	$(BIN)/fiscotool model check --tstamps 1..1 --views 0..1 --acc 0,1 --reduce symmetry --reduce eager
 	$(BIN)/fiscotool model hypotheses --steps
 	$(BIN)/python bench/explorer.py --full
+
+mutants: $(DEV_STAMP) ## plant every bug, try every judge, write docs/mutants.md (about ten minutes)
+	$(BIN)/python scripts/run_mutants.py
 
 docs: $(DEV_STAMP) ## write the generated parts of docs/ again
 	$(BIN)/python scripts/generate_docs.py
