@@ -93,9 +93,9 @@ class Local:
         return replace(self, view=view, target=view)
 
     def restarted(self, *, forgets: bool, loses: bool = False) -> Local:
-        """After a crash: agreed blocks that were executed are remembered, others are not. `loses`: with the disk's last writes."""
+        """After a crash: in timeout; of what was agreed, what was executed is remembered. `loses`: nor that, nor the last block."""
         kept = {} if forgets and loses else {len(prefix): prefix[-1] for prefix in self.executed()}
-        now = replace(self, view=0, target=0, agreed=kept)
+        now = replace(self, view=0, target=1, agreed=kept)
         if loses and self.height:
             now = replace(now, blocks=(*self.blocks[: self.height - 1], *(0,) * (len(self.blocks) - self.height + 1)))
         return replace(now, accepted={}, locks={}) if forgets else now

@@ -108,7 +108,7 @@ class PlainFisco3:
         yield from self._change_view(i, me, w)
         if w.crashes < self.limits.crashes:
             done = frozenset((len(chain), chain[-1]) for chain in _executed(me))
-            yield "crash", "crashes", _with(w, i, me._replace(view=0, target=0, agreed=done))._replace(crashes=w.crashes + 1)
+            yield "crash", "crashes", _with(w, i, me._replace(view=0, target=1, agreed=done))._replace(crashes=w.crashes + 1)
 
     def _choice(self, w: World, h: int) -> list[int]:
         if not self.limits.symmetry:
@@ -208,7 +208,7 @@ class PlainFisco3:
     def _new_views(self, w: World, view: int) -> set[Shown]:
         """What there is, and what a liar that leads adds."""
         found = {one for one in w.shown if one[0] == view}
-        for height in range(self.limits.heights) if view else ():
+        for height in range(self.limits.heights + 1) if view else ():
             if leader_of(height + 1, view) == self.limits.byzantine:
                 found |= self._compose(w, view, height)
         return found

@@ -12,9 +12,7 @@ NO_VIEWS = "there is one view"
 OF_LATER_VIEWS = {
     "accept: own view",
     "accept: not locked otherwise",
-    "prepared: not in timeout",
     "prepared: own view",
-    "agreed: not in timeout",
     "agreed: own view",
     "certified in a later view",
 }
@@ -47,7 +45,7 @@ def _of_action(limits: Limits, action: str) -> str:
         return "" if sent else "no hole lets blocks in without signatures"
     if action == "propose" and all(limits.is_led_by_liar(h, view) for h in heights for view in views):
         return "the liar leads everything"
-    if action == "new view" and all(limits.is_led_by_liar(h, view) for h in heights for view in views[1:]):
+    if action == "new view" and all(limits.is_led_by_liar(h, view) for h in (*heights, limits.heights + 1) for view in views[1:]):
         return "the liar leads every later view"
     return ""
 
@@ -55,6 +53,8 @@ def _of_action(limits: Limits, action: str) -> str:
 def _of_name(limits: Limits, name: str) -> str:
     if name in OF_LATER_VIEWS and not limits.view_max:
         return NO_VIEWS
+    if name.endswith("not in timeout") and not limits.view_max and not limits.crashes:
+        return "nobody asks for a view or starts again"
     lies_first = any(limits.is_led_by_liar(h, 0) for h in range(1, limits.heights + 1))
     if name == "accept: not agreed otherwise" and not limits.view_max and not lies_first:
         return "an honest leader proposes one block in a view"

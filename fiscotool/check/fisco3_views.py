@@ -46,7 +46,7 @@ class ViewMessages:
         if self.limits.byzantine is None:
             return found
         forged: set[Entered] = set()
-        for height in range(self.limits.heights):
+        for height in range(self.limits.heights + 1):
             if self.limits.is_led_by_liar(height + 1, view) or "new-view-unchecked" in self.limits.holes:
                 forged |= self._forged(s, view, height)
         return sorted({*found, *forged})
@@ -116,5 +116,5 @@ def told_again(message: Entered) -> str:
 
 
 def can_lead(i: int, view: int, heights: int) -> bool:
-    """Whether a replica leads the view after any of the first blocks."""
-    return any(leader_of(height + 1, view) == i for height in range(heights))
+    """Whether a replica leads the view before the first block or after any."""
+    return any(leader_of(height + 1, view) == i for height in range(heights + 1))

@@ -1,6 +1,6 @@
 """Hypotheses about FISCO BCOS 3.16.4, put to the abstract fisco3 model: a schedule that shows the harm, and the rule that forbids it.
 
-Each names a hole of the core. With the hole open a shortest way to the harm is looked for; where it is long, in stages, or it is given
+Each names a hole of the core. With the hole open a shortest way to the harm is looked for; where it is long, it is given
 and only walked. With the hole closed the same bounds are walked as far as the limit of states allows, and the way is tried again: the
 first step that is not enabled any more is where the sound rule stands.
 
@@ -13,21 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from fiscotool.check.core_replay import on_core
+from fiscotool.check.early_votes import Order, arrivals
 from fiscotool.check.fisco3_bounds import Limits
-from fiscotool.check.fisco3_local import Local, Places
 from fiscotool.check.fisco3_packed import PackedFisco3
 from fiscotool.check.fisco3_progress import Progress
 from fiscotool.check.fisco3_sweep import sweep
 from fiscotool.check.packed import explore_packed
 from fiscotool.check.path import NotAWayError, replay
-
-Goal = Callable[[list[Local]], bool]
-"""A stage: what the honest replicas must have come to."""
+from fiscotool.pbft.rules import Quirk
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A claim. `limits` has the holes open; `stages` lead to where the harm is near; `harm` is "fork" or "halt".
+    """A claim. `limits` has the holes open; `harm` is "fork" or "halt".
 
     `given` is a way to walk instead of looking for one. `sound_views` is the last view of the walk with the hole closed, if another.
     """
@@ -36,7 +35,6 @@ class Hypothesis:
     says: str
     limits: Limits
     harm: str = "fork"
-    stages: tuple[Goal, ...] = ()
     given: tuple[str, ...] = ()
     sound_views: int | None = None
 
@@ -49,6 +47,7 @@ class Decision:
     is_complete         whether every state was seen where no harm was found with the hole open
     sound_distinct      states seen with the hole closed, without harm (of a sweep, where a walk could not see all)
     sound_complete      whether those were all
+    core                what the way comes to on the core itself, with the quirks and without; empty where that is not a fork
     refused_at          the first step of the way that the sound rule does not allow; 0 when it allows all of it, yet without harm
     """
 
@@ -61,6 +60,7 @@ class Decision:
     sound_complete: bool
     sound_harm: bool
     refused_at: int
+    core: tuple[str, str] = ("", "")
 
     @property
     def verdict(self) -> str:
@@ -72,9 +72,20 @@ class Decision:
         return "refuted within the bounds" if self.is_complete else "not found within the limit"
 
 
-def _agreed_in(view: int) -> Goal:
-    """Somebody is locked in this view and agrees on that value."""
-    return lambda ones: any(one.agreed.get(1) == lock.value for one in ones for lock in one.locks.values() if lock.view == view)
+REPEATED: Final = (
+    "node1 proposes a at height 1 in view 0",
+    "node0 accepts a at height 1 in view 0",
+    *(f"node{i} holds a at height 1 in view 0 prepared" for i in (0, 1)),
+    "node0 agrees on a at height 1 in view 0",
+    "node1 enters view 2",
+    "node1 accepts b at height 1 in view 2 again",
+    "node2 enters view 2",
+    "node2 accepts b at height 1 in view 2",
+    *(f"node{i} holds b at height 1 in view 2 prepared" for i in (1, 2)),
+    "node1 agrees on b at height 1 in view 2",
+)
+"""The liar leads view 2 and shows its own signature three times, as a certificate of view 1 for b. A walk of
+100,000 states found this way."""
 
 
 REDATED: Final = (
@@ -116,10 +127,13 @@ LOST: Final = (
     *(f"node{i} holds a at height 1 in view 0 prepared" for i in (0, 1, 2)),
     "node2 agrees on a at height 1 in view 0",
     *(f"node{i} loses power and starts again" for i in (0, 1)),
-    "node1 proposes b at height 1 in view 0",
-    *(f"node{i} accepts b at height 1 in view 0" for i in (0, 3)),
-    *(f"node{i} holds b at height 1 in view 0 prepared" for i in (0, 1, 3)),
-    "node3 agrees on b at height 1 in view 0",
+    *(f"node{i} asks for view 2" for i in (0, 1, 3)),
+    "node3 shows view 2: nothing again",
+    *(f"node{i} enters view 2" for i in (0, 1)),
+    "node3 proposes b at height 1 in view 2",
+    *(f"node{i} accepts b at height 1 in view 2" for i in (0, 1)),
+    *(f"node{i} holds b at height 1 in view 2 prepared" for i in (0, 1, 3)),
+    "node3 agrees on b at height 1 in view 2",
 )
 """q - f replicas forget what they signed, and with the one that never knew they are a quorum again."""
 
@@ -129,25 +143,28 @@ def _limits(byzantine: int, view_max: int, *holes: str, crashes: int = 0) -> Lim
 
 
 def _lost(crashes: int) -> Limits:
-    return Limits(crashes=crashes, holes=frozenset({"power-loss"}))
+    return Limits(view_max=2 if crashes > 1 else 0, crashes=crashes, holes=frozenset({"power-loss"}))
 
 
 HYPOTHESES: Final = (
     Hypothesis("H1", "a lock that is never released halts the chain", _limits(3, 1, "lock-never-released"), "halt"),
     Hypothesis("H2", "an empty block is synchronised without signatures", _limits(2, 0, "empty-block-unchecked")),
-    Hypothesis("H3", "repeated signers make new views", _limits(3, 2, "duplicate-signers"), stages=(_agreed_in(0),)),
+    Hypothesis("H3", "repeated signers make new views", _limits(3, 2, "duplicate-signers"), given=REPEATED),
     Hypothesis("H4", "a certificate is shown as one of a later view", _limits(1, 3, "proof-without-view"), given=REDATED, sound_views=1),
+    Hypothesis("H5", "votes that arrive before their view are lost", Limits(holes=frozenset({"stale-vote-kept"})), "votes lost"),
     Hypothesis("H6", "a new view hides a lock lost in a crash", _limits(2, 1, "amnesia", "new-view-unchecked", crashes=1), given=HIDDEN),
     Hypothesis("H6 less amnesia", "unchecked new views, locks kept", _limits(2, 1, "new-view-unchecked")),
     Hypothesis("H7", "two of four lose what their disks had not kept", _lost(2), given=LOST),
     Hypothesis("H7 of one", "one of four does", _lost(1)),
 )
-"""H5 is about the order in which single votes arrive, which the model abstracts from: `check.early_votes` decides it on the core itself."""
+"""H5 is about the order in which single votes arrive, which the model abstracts from: it is decided on the core itself."""
 
 
 def decide(hypothesis: Hypothesis, *, states_max: int) -> Decision:
     """Looks for the harm with the hole open and closed. `states_max` bounds each walk."""
     limits = hypothesis.limits
+    if hypothesis.harm == "votes lost":
+        return _decide_arrivals(hypothesis)
     way, end, distinct, is_complete = _search(hypothesis, limits, states_max)
     why = Progress(limits).explain(end) if way and hypothesis.harm == "halt" else ()
     closed = replace(limits, holes=frozenset())
@@ -164,7 +181,24 @@ def decide(hypothesis: Hypothesis, *, states_max: int) -> Decision:
         replay(PackedFisco3(closed), way)
     except NotAWayError as error:
         refused_at = error.number
-    return Decision(hypothesis, way, why, distinct, is_complete, sound_distinct, sound_complete, harm, refused_at)
+    core = ("", "")
+    if way and hypothesis.harm == "fork":
+        core = (on_core(way, limits.byzantine, limits.holes), on_core(way, limits.byzantine, ()))
+    return Decision(hypothesis, way, why, distinct, is_complete, sound_distinct, sound_complete, harm, refused_at, core)
+
+
+def _decide_arrivals(hypothesis: Hypothesis) -> Decision:
+    """All orders in which some votes and a new view can arrive at one replica of the core."""
+    opened, sound = (list(arrivals(quirks)) for quirks in (frozenset({Quirk.STALE_VOTE_KEPT}), frozenset[Quirk]()))
+    lost = [order for order in opened if not order.is_prepared]
+    way = lost[0].arrivals if lost else ()
+    why = (
+        (f"so in {len(lost)} of {len(opened)} orders: all votes of the view are there, and the replica does not hold them",) if lost else ()
+    )
+    harmed = [order for order in sound if not order.is_prepared]
+    same: list[Order] = [order for order in sound if order.arrivals == way]
+    core = ("votes lost", "prepared" if same and same[0].is_prepared else "")
+    return Decision(hypothesis, way, why, len(opened), True, len(sound), True, bool(harmed), 0, core)
 
 
 def _sweep(hypothesis: Hypothesis, limits: Limits) -> tuple[bool, int, bool]:
@@ -175,29 +209,16 @@ def _sweep(hypothesis: Hypothesis, limits: Limits) -> tuple[bool, int, bool]:
 
 def _search(hypothesis: Hypothesis, limits: Limits, states_max: int) -> tuple[tuple[str, ...], int, int, bool]:
     """(labels, last state, states seen, whether all were seen)."""
-    model, places = PackedFisco3(limits), Places(limits)
+    model = PackedFisco3(limits)
     if hypothesis.given:
         ends = replay(model, hypothesis.given)
         harmed = [state for state in sorted(ends) if not _property(hypothesis, limits, model)(state)]
         return (hypothesis.given, harmed[0], 0, True) if harmed else ((), model.initial(), 0, False)
-    state, way, distinct = model.initial(), list[str](), 0
-    for goal in hypothesis.stages:
-        found = explore_packed(model, _not_yet(goal, places, limits), start=state, states_max=states_max)
-        distinct += found.distinct
-        if found.violation is None:
-            return (), state, distinct, False
-        if found.violation.path:
-            state = found.violation.path[-1].target
-            way += [step.label for step in found.violation.path]
-    found = explore_packed(model, _property(hypothesis, limits, model), start=state, states_max=states_max)
-    distinct += found.distinct
+    found = explore_packed(model, _property(hypothesis, limits, model), states_max=states_max)
     if found.violation is None:
-        return (), state, distinct, found.is_complete and not hypothesis.stages
-    return (*way, *(step.label for step in found.violation.path)), found.violation.path[-1].target, distinct, True
-
-
-def _not_yet(goal: Goal, places: Places, limits: Limits) -> Callable[[int], bool]:
-    return lambda state: not goal([places.read(i, state) for i in limits.honest])
+        return (), model.initial(), found.distinct, found.is_complete
+    path = found.violation.path
+    return tuple(step.label for step in path), path[-1].target if path else model.initial(), found.distinct, True
 
 
 def _property(hypothesis: Hypothesis, limits: Limits, model: PackedFisco3) -> Callable[[int], bool]:

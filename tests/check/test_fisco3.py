@@ -29,8 +29,8 @@ PINNED = [
     (Limits(heights=1, byzantine=0), 589, 223, 13),
     (Limits(heights=1, byzantine=1), 1_225, 497, 13),
     (Limits(heights=1, byzantine=2), 589, 223, 13),
-    (Limits(heights=1, crashes=1), 7_601, 1_474, 18),
-    (Limits(heights=1, byzantine=1, crashes=1), 3_940, 994, 14),
+    (Limits(heights=1, crashes=1), 14_015, 3_685, 18),
+    (Limits(heights=1, byzantine=1, crashes=1), 6_121, 1_988, 14),
 ]
 LARGE = [(Limits(heights=2, byzantine=1), 160_222, 39_900, 25)]
 
@@ -121,7 +121,6 @@ def test_a_dead_guard_is_noticed() -> None:
 
 FORKS = [
     pytest.param(Limits(byzantine=1, quorum=2), 6, id="two votes certify"),
-    pytest.param(Limits(byzantine=1, crashes=1, holes=frozenset({"amnesia"})), 11, id="amnesia"),
     pytest.param(Limits(byzantine=2, holes=frozenset({"empty-block-unchecked"})), 6, id="empty blocks"),
 ]
 

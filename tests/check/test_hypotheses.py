@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from fiscotool.check.core_replay import on_core
 from fiscotool.check.fisco3_bounds import Limits
 from fiscotool.check.fisco3_packed import PackedFisco3
 from fiscotool.check.fisco3_progress import Progress
-from fiscotool.check.hypotheses import HIDDEN, HYPOTHESES, LOST, REDATED, decide
+from fiscotool.check.hypotheses import HIDDEN, HYPOTHESES, LOST, REDATED, REPEATED, decide
 from fiscotool.check.packed import explore_packed
 from fiscotool.check.path import NotAWayError, replay
 
@@ -23,7 +24,7 @@ def test_a_lock_that_is_never_released_halts_the_chain_and_a_released_one_does_n
     assert len(found.way) == 10
     assert found.why[-1] == "and so for ever"
     assert sum("refuse" in view for view in found.why) == 3
-    assert (found.sound_distinct, found.sound_complete, found.sound_harm) == (10_665, True, False)
+    assert (found.sound_distinct, found.sound_complete, found.sound_harm) == (13_521, True, False)
     assert found.refused_at == 0  # every step is allowed; what differs is that the lock opens afterwards
 
 
@@ -35,15 +36,31 @@ def test_an_empty_block_without_signatures_forks_one_replica() -> None:
     assert (found.sound_distinct, found.sound_complete) == (223, True)
 
 
+def test_votes_before_their_view_are_lost_in_some_orders_of_arrival() -> None:
+    """H5, on the core: every order."""
+    found = decide(BY_NAME["H5"], states_max=1)
+    assert (found.verdict, found.distinct, found.core) == ("confirmed", 24, ("votes lost", "prepared"))
+    assert not found.sound_harm
+    assert "4 of 24" in found.why[0]
+
+
+def test_repeated_signers_fork_the_core_too() -> None:
+    """H3, without the sweep of three views that `make model` does."""
+    limits = BY_NAME["H3"].limits
+    assert on_core(REPEATED, limits.byzantine, limits.holes) == "height 1: a at [0], b at [1]"
+    assert on_core(REPEATED, limits.byzantine, ()) == "refused at step 6"
+
+
 def test_two_that_lose_power_decide_anew_and_one_does_not() -> None:
     """H7."""
     assert decide(BY_NAME["H7"], states_max=2_500).verdict == "confirmed"
     one = decide(BY_NAME["H7 of one"], states_max=20_000)
-    assert (one.verdict, one.distinct) == ("refuted within the bounds", 9_554)
+    assert (one.verdict, one.distinct) == ("refuted within the bounds", 8_756)
 
 
 @pytest.mark.parametrize(
-    ("name", "way", "forbidden"), [("H4", REDATED, "shows view 3"), ("H6", HIDDEN, "enters view 1"), ("H7", LOST, "loses power")]
+    ("name", "way", "forbidden"),
+    [("H3", REPEATED, "enters view 2"), ("H4", REDATED, "shows view 3"), ("H6", HIDDEN, "enters view 1"), ("H7", LOST, "loses power")],
 )
 def test_a_given_way_forks_only_with_the_hole(name: str, way: tuple[str, ...], forbidden: str) -> None:
     limits = BY_NAME[name].limits

@@ -13,7 +13,7 @@ from fiscotool.check.packed import explore_packed
 PINNED = [
     (Limits(), 1_094, 383),
     (Limits(heights=2, byzantine=2), 55_511, 18_140),
-    (Limits(view_max=1, byzantine=3), 23_531, 10_665),
+    (Limits(view_max=1, byzantine=3), 29_997, 13_521),
 ]
 
 Ends = set[tuple[tuple[object, ...], ...]]
