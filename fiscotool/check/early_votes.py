@@ -1,8 +1,8 @@
 """H5, on the core itself: in which orders may votes and a new view arrive so that votes are lost?
 
 Replica 3 of four has accepted a block of view 0 and hears one more Prepare of view 0, the NewView of view 1, which proposes the block
-again, and two Prepares of view 1. With its own that is a quorum in view 1, whatever the order. All orders are tried: 24. The sound core holds
-the block prepared in every one; with `stale-vote-kept` the first vote of a sender for a block wins, and entering the view deletes it.
+again, and two Prepares of view 1. With its own that is a quorum in view 1, whatever the order. All orders are tried: 24. The sound core
+holds the block prepared in every one; with `stale-vote-kept` the first vote of a sender for a block wins, and entering the view deletes it.
 
 Source: observables.md H5.
 """
