@@ -67,6 +67,7 @@ class Book:
     ) -> None:
         """Note what was found; only the first so many are kept."""
         self.failed[guard] += 1
+        self.guard_counts[guard] = max(self.guard_counts[guard], self.failed[guard])
         found = Breach(GUARDS[guard].rule, guard, record, position, text, need, have, enabled)
         kept = self.breaches if binds else self.deviations
         self.breach_count += binds

@@ -42,6 +42,10 @@ def own_state(node: Node, record: TraceRecord) -> None:
         else:
             node.fail("view.moved", record, f"is in view {own}, has entered view {node.view}", node.view, own)
             node.view = own
+    if record.head is not None and node.head is not None and record.act is not Act.HEAD:
+        g["head.moved"] += 1
+        if not node.head <= record.head <= max(node.head, node.written):
+            node.fail("head.moved", record, f"tells head {record.head}, the last report was {node.head}", node.head, record.head)
     to_view = record.to_view
     if to_view is not None:
         g["view.behind"] += 1

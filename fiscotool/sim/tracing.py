@@ -58,17 +58,29 @@ class Tracer:
             self._note_members(int(event.index) + 1, event.rules)
         elif isinstance(event, ev.Executed) and event.block_hash is not None and self._is_taken(event, before, after):
             self._tell(name, before, Act.EXECUTED, height=event.index, digest=event.block_hash)
+        if isinstance(event, ev.Executed) and self._dialect == "fisco2":
+            for message in before.deferred if not after.deferred else ():
+                if isinstance(message, ViewChange) and message not in before.view_changes and message.view > before.view:
+                    what: dict[str, Any] = {"view": message.view, "digest": message.digest, "sender": message.sender}
+                    self._tell(name, before, Act.RECEIVE_VIEW_CHANGE, height=message.index, **what)
         for effect in effects:
             if isinstance(effect, do.Send) and isinstance(effect.message, RecoverResponse):
                 self._tell(name, before, Act.SEND_RECOVER, height=effect.message.index, view=effect.message.view)
-        self._asks(name, event, before, after, effects)
+        is_again = _recovers_again(event, before, after)
+        goes_on = (after.view > before.view or is_again) and after.to_view > after.view
+        if not goes_on:
+            self._asks(name, event, before, after, effects)
         own_new_view = next((e.message for e in effects if isinstance(e, do.Broadcast) and isinstance(e.message, NewView)), None)
         if own_new_view is not None:
             self._new_view(name, before, own_new_view)
-        if after.view > before.view and after.height == before.height:
+        is_calm = self._dialect == "classic" and before.in_timeout and not after.in_timeout
+        if (after.view > before.view or is_again or is_calm) and after.height == before.height:
             answers = isinstance(event, ev.Received) and isinstance(event.message, RecoverResponse)
             act = Act.RECOVER if answers else Act.ENTER_VIEW
-            self._tell(name, after, act, height=after.height, view=after.view, told=after)
+            entered = after._replace(to_view=after.view, change_cycle=0 if goes_on else after.change_cycle)
+            self._tell(name, after, act, height=after.height, view=after.view, told=entered)
+        if goes_on:
+            self._asks(name, event, before._replace(view=after.view, to_view=after.view), after, effects)
         acts = list(slot_acts(self._dialect, before, after))
         accepted = [told for told in acts if told[0] is Act.ACCEPT_PROPOSAL]
         others = [told for told in acts if told[0] is not Act.ACCEPT_PROPOSAL]
@@ -151,13 +163,12 @@ class Tracer:
                 self._tell(name, before, Act.RECEIVE_VIEW_CHANGE, height=height, **what)
         elif isinstance(message, RecoverResponse):
             recoveries = getattr(after, "recoveries", ())
-            if (message.sender, message.view) in recoveries or after.view != before.view or (before.in_timeout and not after.in_timeout):
+            is_again = _recovers_again(ev.Received(message), before, after)
+            if (message.sender, message.view) in recoveries or after.view != before.view or is_again:
                 senders = {message.sender, *(sender for sender, view in before.recoveries if view == message.view)}
                 weight = weight_of(senders, before.rules.weights)
                 what = {"view": message.view, "sender": message.sender, "weight": weight}
                 self._tell(name, before, Act.RECEIVE_RECOVER, height=height, **what)
-            if after.view == before.view and before.in_timeout and not after.in_timeout:
-                self._tell(name, after, Act.RECOVER, height=after.height, view=after.view, told=after)
         elif isinstance(message, NewView) and after.view > before.view and message.sender != before.me:
             self._tell(name, before, Act.ACCEPT_NEW_VIEW, height=height, view=message.view, sender=message.sender)
 
@@ -170,10 +181,13 @@ class Tracer:
             self._tell(
                 name, before, Act.TIMEOUT, height=after.height, view=before.view, told=after._replace(view=before.view, to_view=asked)
             )
-        elif isinstance(event, ev.Received) and isinstance(event.message, ViewChange):
+        elif (isinstance(event, ev.Received) and isinstance(event.message, ViewChange)) or (
+            self._dialect == "fisco2" and asked > before.to_view + 1
+        ):
             self._tell(name, before, Act.FAST_VIEW_CHANGE, height=after.height, view=asked, told=before)
         else:
-            self._tell(name, before, Act.FAST_VIEW_CHANGE, height=after.height, view=before.view, told=before)
+            told = before._replace(height=after.height)
+            self._tell(name, before, Act.FAST_VIEW_CHANGE, height=after.height, view=before.view, told=told)
 
     def _new_view(self, name: str, before: Any, message: NewView) -> None:
         """The own NewView, and what it proposes again."""
@@ -194,3 +208,14 @@ class Tracer:
             self._tell(name, state, Act.SEND_CHECKPOINT, **what)
         elif isinstance(message, ViewChange):
             self._tell(name, state, Act.SEND_VIEW_CHANGE, **what)
+
+
+def _recovers_again(event: ev.Event, before: Any, after: Any) -> bool:
+    """Whether this step recovers the view the replica is in already: it waited for one, and the answers are used up."""
+    if not isinstance(event, ev.Received) or not isinstance(event.message, RecoverResponse) or after.view != before.view:
+        return False
+    message, known = event.message, getattr(before, "recoveries", ())
+    is_used = (message.sender, message.view) not in getattr(after, "recoveries", ())
+    backers = {message.sender, *(sender for sender, view in known if view == message.view)}
+    enough = weight_of(backers, before.rules.weights) >= before.quorum_weight
+    return bool(before.in_timeout and message.view == before.view and is_used and enough)
