@@ -14,7 +14,7 @@ Sources: docs/comparison.md states the model and the closed formulas that the co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fiscotool.pbft.dialects import DIALECTS, Dialect
@@ -30,10 +30,12 @@ MEASURED: Final = ("fisco3", "fisco2", "classic", "raft", "hotstuff")
 BLOCKS: Final = 5
 """Blocks counted in `classic`, which takes a checkpoint every fifth; of the others one is like the next."""
 
-LOADED_BLOCKS: Final = 4
-WARM_BLOCKS: Final = 3
+LOADED: Final = ((7, 20, 40), (31, 20, 20), (10**9, 3, 4))
+"""Up to how many nodes, how many blocks pass before and how many are measured under load: many where they are cheap. `classic` writes in
+bursts, for its window moves with checkpoints."""
+
 PIPELINE_BLOCKS: Final = 4
-"""Blocks measured under load and blocks before them; how far proposals may run ahead in those protocols that let them."""
+"""How far proposals may run ahead in those protocols that let them."""
 
 TIMERS_MAX: Final = 100
 """Base timeouts of virtual time within which anything must happen."""
@@ -126,9 +128,10 @@ def _quiet(world: PricedWorld) -> None:
     world.run(lambda: False, ticks_max=(4 * world.prices.delay_high_s + QUIET_S) * TICKS_A_SECOND)
 
 
-def _counted(dialect: Dialect, nodes: int) -> tuple[Bill, int, float, float]:
+def _counted(dialect: Dialect, nodes: int, prices: Prices) -> tuple[Bill, int, float, float]:
     """Counts of some blocks, how many, and the delays until the first and the last replica has one."""
-    world = make_world(dialect, nodes, IDEAL)
+    sizes = ("header_bytes", "signature_bytes", "share_bytes", "block_txs", "tx_bytes")
+    world = make_world(dialect, nodes, replace(IDEAL, **{name: getattr(prices, name) for name in sizes}))
     blocks = BLOCKS if dialect.name == "classic" else 1
     first = last = 0.0
     for _ in range(blocks):
@@ -155,11 +158,12 @@ def _loaded(dialect: Dialect, nodes: int, prices: Prices) -> tuple[float, float]
         _await(world, lambda: len(world.written.get(height, ())) >= quorum)
         return sorted(world.written[height])[quorum - 1]
 
-    start = when(WARM_BLOCKS)
+    warm, blocks = next((warm, blocks) for size, warm, blocks in LOADED if nodes <= size)
+    start = when(warm)
     before = world.bill.total().messages
-    took = when(WARM_BLOCKS + LOADED_BLOCKS) - start
-    messages = (world.bill.total().messages - before) / LOADED_BLOCKS
-    return LOADED_BLOCKS * prices.block_txs / took * TICKS_A_SECOND, messages
+    took = when(warm + blocks) - start
+    messages = (world.bill.total().messages - before) / blocks
+    return blocks * prices.block_txs / took * TICKS_A_SECOND, messages
 
 
 def _quorum(dialect: Dialect, nodes: int) -> int:
@@ -203,7 +207,7 @@ def change_leader(dialect: Dialect, nodes: int, prices: Prices, *, is_prepared: 
 def measure(protocol: str, nodes: int, prices: Prices | None = None) -> Cost:
     """All runs of one protocol at one size."""
     prices, dialect = prices or Prices(), PROTOCOLS[protocol]
-    bill, blocks, first, last = _counted(dialect, nodes)
+    bill, blocks, first, last = _counted(dialect, nodes, prices)
     txs_per_s, loaded_messages = _loaded(dialect, nodes, prices)
     total = bill.total()
     change = change_leader(dialect, nodes, prices)

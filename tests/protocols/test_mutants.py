@@ -25,7 +25,7 @@ from fiscotool.sim.faults import Trouble, torment
 from fiscotool.sim.network import Weather
 from tests.protocols.hand import block, started
 
-SEEDS = 40
+SEEDS = 150
 WEATHERS = (Weather(1, 5), Weather(1, 30, 0.05, 0.1), Weather(1, 60, 0.2, 0.1))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from fiscotool.pbft import events as ev
 from fiscotool.pbft.effects import Effect, Remember
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.types import Height, NodeIndex
+from fiscotool.protocols.hotstuff import pacemaker
 from fiscotool.protocols.registry import CRASH_ONLY, HOTSTUFF, PROTOCOLS, RAFT
 from fiscotool.sim import chain
 from fiscotool.sim.adversary import Equivocate
@@ -99,6 +101,20 @@ def test_four_replicas_with_one_down_go_on() -> None:
         cluster.run(5_000)
         cluster.submit("a", "b", "c", "d")
         assert cluster.run(60_000, until=lambda living=cluster.replicas[:3]: all(replica.height >= 1 for replica in living))  # type: ignore[misc]
+
+
+def test_without_the_vote_in_new_views_four_replicas_with_one_down_never_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As published: the certificate of the view before the dead leader's is lost, and only two in a row survive."""
+    with_vote = pacemaker.mine
+    monkeypatch.setattr(pacemaker, "mine", lambda state: replace(with_vote(state), vote=None))
+    cluster = Cluster(Rules((1,) * 4, timeout_base_ticks=300), seed=2, dialect=HOTSTUFF)
+    cluster.start([0, 1, 2])
+    cluster.run(1_000)
+    cluster.submit("a", "b", "c", "d")
+    cluster.run(30_000)
+    assert cluster.heights == [0, 0, 0, 0]
+    views = [view for view in cluster.views() if view is not None]
+    assert min(views) > 20, "they try"
 
 
 def test_members_never_change_and_nobody_lies_by_chance_in_raft() -> None:
