@@ -13,6 +13,9 @@ Sources: docs/pbft.md, rules 11 to 17; observables.md H1 and section 5 (must-com
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+
 from fiscotool.check.fisco3_bounds import NAMES, NODES, Changed, Limits, Lock, leader_of
 from fiscotool.check.fisco3_local import Local, Places, Prefix
 from fiscotool.check.fisco3_views import chosen_again
@@ -40,25 +43,35 @@ class Recovery:
 
     def stuck_in(self, state: int) -> tuple[str, ...]:
         """Empty when blocks come; otherwise what each view of the cycle is like."""
-        replicas = [self._places.read(i, state) for i in self._live]
-        written = max((one.written for one in replicas), key=len)
-        locks = tuple(_above(one, len(written)) for one in replicas)
-        view = max(max(one.view, one.target) for one in replicas)
+        view, written, locks = self.start(state)
         story: list[str] = []
         while len(written) < self._limits.heights and len(story) < NODES:
             view += 1
             before = written, locks
-            written, locks, told = self._pass(view, written, locks)
+            written, locks, told = self.after(view, written, locks, range(len(self._live)))
             story = [*story, told] if (written, locks) == before else []
         return tuple(story)
 
-    def _pass(self, view: int, written: Prefix, locks: Locks) -> tuple[Prefix, Locks, str]:
-        """One view: what is written and locked after it, and what happened to the next height."""
+    def start(self, state: int) -> tuple[int, Prefix, Locks]:
+        """The last view anybody is in or asks for, and what the living wrote and hold."""
+        replicas = [self._places.read(i, state) for i in self._live]
+        written = max((one.written for one in replicas), key=len)
+        return max(max(one.view, one.target) for one in replicas), written, tuple(_above(one, len(written)) for one in replicas)
+
+    def choices(self) -> Iterator[tuple[int, ...]]:
+        """Every set of the living whose view changes a leader may go by: positions among them."""
+        for size in range(self._limits.quorum, len(self._live) + 1):
+            yield from combinations(range(len(self._live)), size)
+
+    def after(self, view: int, written: Prefix, locks: Locks, chosen: Iterable[int]) -> tuple[Prefix, Locks, str]:
+        """One view, led by the view changes of `chosen`: what is written and locked after it, and what happened to the next height."""
         height = len(written) + 1
         leader = leader_of(height, view)
         if leader not in self._live:
             return written, locks, f"view {view}: its leader node{leader} is dead"
-        changes = tuple(Changed(view, i, height - 1, held) for i, held in zip(self._live, locks, strict=True))
+        changes = tuple(Changed(view, self._live[k], height - 1, locks[k]) for k in chosen)
+        if not changes:
+            return written, locks, f"view {view}: too few live for a new view"
         again = {lock.height: lock for lock in chosen_again(view, changes).again}
         told = ""
         while height <= self._limits.heights and (height in again or leader_of(height, view) in self._live):

@@ -16,6 +16,7 @@ from typing import Final
 from fiscotool.check.core_replay import on_core
 from fiscotool.check.early_votes import Order, arrivals
 from fiscotool.check.fisco3_bounds import Limits
+from fiscotool.check.fisco3_cycles import FairCycles
 from fiscotool.check.fisco3_packed import PackedFisco3
 from fiscotool.check.fisco3_progress import Progress
 from fiscotool.check.fisco3_sweep import sweep
@@ -167,6 +168,8 @@ def decide(hypothesis: Hypothesis, *, states_max: int) -> Decision:
         return _decide_arrivals(hypothesis)
     way, end, distinct, is_complete = _search(hypothesis, limits, states_max)
     why = Progress(limits).explain(end) if way and hypothesis.harm == "halt" else ()
+    if why and FairCycles(limits).cycle_from(end):
+        why = (*why, "a cycle under weak fairness of delivery and time-outs")
     closed = replace(limits, holes=frozenset())
     walked = replace(closed, view_max=limits.view_max if hypothesis.sound_views is None else hypothesis.sound_views)
     model = PackedFisco3(walked)

@@ -10,6 +10,7 @@ import click
 
 from fiscotool.cli.explain_run import explain
 from fiscotool.cli.hypotheses import hypotheses
+from fiscotool.cli.model_refine import refine
 from fiscotool.cli.model_walks import REPLICAS, Walked, walk_fisco3, walk_howard
 from fiscotool.cli.options import json_option
 from fiscotool.cli.output import Output, table
@@ -31,6 +32,7 @@ def model() -> None:
 
 
 model.add_command(hypotheses)
+model.add_command(refine)
 model.add_command(explain)
 
 

@@ -56,7 +56,6 @@ class Walked:
 def walk_fisco3(output: Output, options: dict[str, Any]) -> Walked:
     """Our own model."""
     from fiscotool.check.fisco3_packed import PackedFisco3
-    from fiscotool.check.fisco3_progress import Progress
     from fiscotool.check.fisco3_reach import ruled_out
     from fiscotool.check.packed import explore_packed
 
@@ -64,11 +63,20 @@ def walk_fisco3(output: Output, options: dict[str, Any]) -> Walked:
     if options["sweeps"]:
         return _sweep(output, limits, options)
     model = PackedFisco3(limits)
-    asks, name = (Progress(limits).holds, "progress") if options["asks_progress"] else (model.agrees, "agreement")
+    asks, name = (_progress(limits), "progress") if options["asks_progress"] else (model.agrees, "agreement")
     limit = options["states_max"]
     found = explore_packed(model, asks, states_max=limit, on_level=_teller(output), name=name, goals=model.goals)
     output.progress_done()
     return Walked("packed", found, ruled_out(limits))
+
+
+def _progress(limits: Limits) -> Callable[[int], bool]:
+    """Blocks must come on the one fair schedule in which leaders go by everybody, and no other fair schedule goes round for ever."""
+    from fiscotool.check.fisco3_cycles import no_fair_cycle
+    from fiscotool.check.fisco3_progress import Progress
+
+    must_commit, is_acyclic = Progress(limits).holds, no_fair_cycle(limits)
+    return lambda state: must_commit(state) and is_acyclic(state)
 
 
 def _limits(options: dict[str, Any]) -> Limits:
@@ -95,11 +103,12 @@ def _sweep(output: Output, limits: Limits, options: dict[str, Any]) -> Walked:
     from fiscotool.check.fisco3_sweep import sweep
     from fiscotool.check.model import Exploration, Violation
 
-    if limits.crashes or options["asks_progress"]:
-        raise UsageError("--sweep goes with neither --crashes nor --progress", hint="leave out --sweep; with smaller bounds")
-    swept = sweep(limits, states_max=options["states_max"], on_layer=_teller(output, "layer"))
+    if limits.crashes:
+        raise UsageError("--sweep does not go with --crashes", hint="leave out --sweep; with smaller bounds")
+    asks, name = ((lambda _: _progress(limits)), "progress") if options["asks_progress"] else (None, "agreement")
+    swept = sweep(limits, asks, states_max=options["states_max"], on_layer=_teller(output, "layer"))
     output.progress_done()
-    bad: Violation[Any] | None = None if swept.bad is None else Violation("agreement", ())
+    bad: Violation[Any] | None = None if swept.bad is None else Violation(name, ())
     found: Exploration[Any] = Exploration(
         swept.generated, swept.distinct, tuple(swept.widths), swept.taken, {}, bad, is_complete=swept.is_complete, decided=swept.decided
     )
