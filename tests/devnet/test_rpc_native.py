@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import sqlite3
-import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
@@ -301,7 +300,7 @@ def test_what_fails_late_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> No
         faults: list[RpcFault | None] = []
         with pytest.raises(KeyError):
             sliced(wrong()).then(lambda _, fault: faults.append(fault))
-        slow = slow_and_wrong()
+        slow = slow_and_wrong(asyncio.get_running_loop())
         sliced(slow).then(lambda _, fault: faults.append(fault))
         await asyncio.sleep(0.1)
         assert [fault.code for fault in faults if fault] == [-32603]
@@ -309,10 +308,11 @@ def test_what_fails_late_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> No
     asyncio.run(scenario())
 
 
-def slow_and_wrong() -> Generator[None, None, None]:
-    """Fails in its second slice."""
-    end_s = time.monotonic() + 0.02
-    while time.monotonic() < end_s:
+def slow_and_wrong(loop: asyncio.AbstractEventLoop) -> Generator[None, None, None]:
+    """Fails in a later slice than its first, however long that takes: the loop has turned by then."""
+    turned = asyncio.Event()
+    loop.call_soon(turned.set)
+    while not turned.is_set():
         yield
     raise KeyError("planted")
 
