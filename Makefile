@@ -77,6 +77,9 @@ model: $(DEV_STAMP) ## count the exam's specification both ways and explore its 
 mutants: $(DEV_STAMP) ## plant every bug, try every judge, write docs/mutants.md (about ten minutes)
 	$(BIN)/python scripts/run_mutants.py
 
+edits: $(DEV_STAMP) ## edit clean traces in ways the judge must reject, 10,000 times (3 minutes)
+	$(BIN)/python scripts/edit_traces.py --seeds 0..130 --edits 104
+
 docs: $(DEV_STAMP) ## write the generated parts of docs/ again
 	$(BIN)/python scripts/generate_docs.py
 	$(BIN)/python -m tests.consistency.invariants_page

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fiscotool.cli.explain_words import GUARDS_ZH
 from fiscotool.errors import EnvironmentFailure
 
 if TYPE_CHECKING:
@@ -74,11 +75,12 @@ def with_explanation(
 def explanation_text(explanation: Explanation, *, lang: str) -> str:
     """A screen: the record, the guard and its margin, the evidence, the nearest switch."""
     words, breach, core = _WORDS[lang], explanation.breach, explanation.core
+    says = GUARDS_ZH.get(breach.guard, explanation.says) if lang == "zh" else explanation.says
     lines = [
         "",
         f"{words['first']}:",
         f"  {record_line(breach.record)}",
-        f"{words['guard']}: {breach.guard} ({breach.rule}): {explanation.says}",
+        f"{words['guard']}: {breach.guard} ({breach.rule}): {says}",
     ]
     lines.append(f"  {breach.text}")
     if explanation.margin is not None:

@@ -9,7 +9,9 @@ import pytest
 
 from fiscotool.check.trace import TraceContext
 from fiscotool.check.trace_file import write_trace
+from fiscotool.check.trace_guards import GUARDS
 from fiscotool.cli import main as door
+from fiscotool.cli.explain_words import GUARDS_ZH
 from fiscotool.pbft.trace import Act
 from tests.check.traces import changed, clean_trace, place_of, without
 
@@ -40,7 +42,9 @@ def test_an_explanation_is_one_screen(bad: Path, tmp_path: Path, capsys: pytest.
 
 def test_it_is_told_in_chinese_and_as_data(bad: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert door.run(["check", "--logs", str(bad), "--explain", "--lang", "zh"]) == 1
-    assert "表现如同 M1" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "表现如同 M1" in said
+    assert "prepared 需要法定多数的 Prepare" in said
     assert door.run(["check", "--logs", str(bad), "--explain", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)["explanation"]
     assert (told["guard"], told["margin"], told["evidence_is_minimal"]) == ("prepared.quorum", -1, True)
@@ -59,3 +63,8 @@ def test_what_is_right_needs_no_explanation(tmp_path: Path, capsys: pytest.Captu
 def test_options_that_do_not_go_together_are_said(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert door.run(arguments) == 2
     assert "error: --" in capsys.readouterr().err
+
+
+def test_nearly_all_guards_are_said_in_chinese() -> None:
+    assert len(set(GUARDS_ZH) & set(GUARDS)) > 0.9 * len(GUARDS)
+    assert len(set(GUARDS_ZH.values())) == len(GUARDS_ZH)
