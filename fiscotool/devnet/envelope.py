@@ -49,6 +49,7 @@ from fiscotool.pbft.rules import Quirk
 __all__ = ["Envelope", "NotAuthentic"]
 
 _REMEMBERED_MAX: Final = 4096
+_NEW_VIEWS_MAX: Final = 4
 
 
 class NotAuthentic(ValueError):
@@ -64,6 +65,7 @@ class Envelope:
         self._is_type_signed = WireQuirk.TYPE_UNSIGNED not in wire_quirks
         self._is_hash_recomputed = WireQuirk.HASH_NOT_RECOMPUTED not in wire_quirks
         self._is_view_in_proof = Quirk.PROOF_WITHOUT_VIEW not in quirks
+        self._new_views: dict[NewView, bytes] = {}
         self._verified: dict[tuple[bytes, bytes, bytes], None] = {}
 
     def _signed_hash(self, packet_type: int, payload: bytes) -> bytes:
@@ -75,6 +77,8 @@ class Envelope:
 
     def sign(self, message: Message, now_ms: int) -> tuple[Message, bytes]:
         """The message with its signatures filled in, as this replica hears it, and the RawMessage bytes the others get."""
+        if isinstance(message, NewView) and message in self._new_views:
+            return message, self._new_views[message]
         message = self._with_vote(message)
         packet_type = packet_type_of(message)
         payload = encode_message(message, now_ms)
@@ -82,7 +86,15 @@ class Envelope:
         if isinstance(message, ViewChange):
             message = replace(message, envelope=with_signature(payload, signature))
         raw: bytes = pb.RawMessage(type=packet_type, signatureData=signature, payLoad=payload).SerializeToString()
+        if isinstance(message, NewView):
+            self._keep(message, raw)
         return message, raw
+
+    def _keep(self, message: NewView, raw: bytes) -> None:
+        """In classic a replica shows others the NewView it was shown: with the signature of whoever made it."""
+        self._new_views[message] = raw
+        if len(self._new_views) > _NEW_VIEWS_MAX:
+            del self._new_views[next(iter(self._new_views))]
 
     def _with_vote(self, message: Message) -> Message:
         """The message with the signatures inside it that this replica makes."""
@@ -116,6 +128,8 @@ class Envelope:
         if self._is_hash_recomputed or not self._is_known(sealers, message, raw.signatureData):
             self._check(sealers, message.sender, self._signed_hash(raw.type, raw.payLoad), raw.signatureData)
         self._check_nested(message, sealers)
+        if isinstance(message, NewView):
+            self._keep(message, data)
         return message
 
     def _check(self, sealers: Sequence[bytes], index: int, hash32: bytes, signature: bytes) -> None:

@@ -145,6 +145,15 @@ def test_a_re_proposal_in_a_new_view_needs_its_leaders_signature() -> None:
         envelope(1).open(data, SEALERS)
 
 
+def test_a_new_view_is_passed_on_with_the_signature_of_whoever_made_it() -> None:
+    _, data = envelope(0).sign(OF_CLASSIC[6], 0)
+    hearer = envelope(1)
+    heard = hearer.open(data, SEALERS)
+    same, passed_on = hearer.sign(heard, 99)
+    assert (same, passed_on) == (heard, data)
+    assert envelope(2).open(passed_on, SEALERS) == heard
+
+
 def test_a_view_change_that_proves_another_block_than_it_names_is_refused() -> None:
     with pytest.raises(WireError):
         decode_checkpoints(b"\xff")

@@ -421,6 +421,17 @@ def test_c5_who_asks_for_a_past_view_is_sent_the_new_view() -> None:
     assert [(to, message.view) for to, message in hand.sent(NewView)] == [(2, 1)]
 
 
+def test_c5_a_replica_that_hears_votes_of_a_later_view_asks_for_its_new_view() -> None:
+    hand = started()
+    hand.hear(prepare(2, 1, "A", view=1))
+    hand.give(TimerFired(TimerName.CHECKPOINT_RESEND, hand.state.resend_epoch))
+    assert not hand.said(ViewChange), "one may lie"
+    hand.hear(commit(3, 1, "A", view=1))
+    hand.give(TimerFired(TimerName.CHECKPOINT_RESEND, hand.state.resend_epoch))
+    assert [message.view for message in hand.said(ViewChange)] == [0]
+    assert not hand.state.in_timeout
+
+
 def test_c5_what_may_be_lost_is_said_again() -> None:
     hand = started()
     hand.hear(pre(1, "A"), prepare(2, 1, "A"))

@@ -85,6 +85,7 @@ def _on_timer(state: ReplicaState, name: TimerName, epoch: int, out: list[Effect
         return state
     if state.in_timeout and state.me is not None:
         out.append(Broadcast(viewchange.own_view_change(state)))
+    viewchange.ask(state, out)
     checkpoint.resend(state, out)
     normal.resend(state, out)
     newview.ask_again(state, out)
@@ -96,9 +97,7 @@ def _on_started(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     state = timers.arm_resend(state, out)
     if state.in_timeout:
         return viewchange.begin(state, View(state.to_view + 1), out)
-    if state.me is not None and state.view > 0:
-        # Who is in this view or a later one answers with its NewView.
-        out.append(Broadcast(viewchange.own_view_change(state)))
+    viewchange.ask(state, out)
     return normal.seal(state, out)
 
 

@@ -56,6 +56,16 @@ def own_view_change(state: ReplicaState) -> ViewChange:
     return ViewChange(state.to_view, state.low, digest, state.me, prepared, stable=state.stable)
 
 
+def ask(state: ReplicaState, out: list[Effect]) -> None:
+    """Have the others show the NewView of their view (rule 4): f+1 vote in a later one, or a restart has forgotten that of this one."""
+    if state.me is None or state.in_timeout:
+        return
+    later = {vote.sender for slot in state.slots for vote in slot.prepares if vote.view > state.view}
+    later |= {vote.sender for slot in state.slots for vote in slot.commits if vote.view > state.view}
+    if (state.view > 0 and state.new_view is None) or weight_of(later, state.rules.weights) >= state.join_weight:
+        out.append(Broadcast(own_view_change(state)))
+
+
 def on_view_change(state: ReplicaState, message: ViewChange, out: list[Effect]) -> ReplicaState:
     """Someone, or this replica itself, asks for a view."""
     is_own = message.sender == state.me
