@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from fiscotool.cli.compare_text import model_line, tables
 from fiscotool.cli.options import json_option
-from fiscotool.cli.output import Output, table
+from fiscotool.cli.output import Output
 from fiscotool.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fiscotool.sim.articles import Verdict
     from fiscotool.sim.costs import Cost
     from fiscotool.sim.prices import Prices
 
@@ -65,7 +65,7 @@ def compare_protocols(output: Output, sizes: str, svg: Path | None, directory: P
         if path is not None:
             _draw(path, costs, prices)
             output.say(f"curves: {path}")
-    output.show(data, lambda: _text(costs, verdicts, prices))
+    output.show(data, lambda: tables(costs, verdicts, prices))
 
 
 def _sizes(text: str) -> list[int]:
@@ -101,85 +101,4 @@ def _draw(path: Path, costs: Sequence[Cost], prices: Prices) -> None:
     from fiscotool.cli.compare_svg import render
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(costs, _model(prices)), encoding="utf-8")
-
-
-def _model(prices: Prices) -> str:
-    """The model in a line."""
-    return (
-        f"model: blocks of {prices.block_txs} transactions of {prices.tx_bytes} bytes, delay {prices.delay_low_s * 1e3:g}–"
-        f"{prices.delay_high_s * 1e3:g} ms, {prices.bandwidth_bytes_s * 8 / 1e6:g} Mbit/s out, one core, "
-        f"verify {prices.verify_s * 1e3:.2g} ms, BLS share {prices.bls_sign_s * 1e3:.2g} ms, "
-        f"aggregate {prices.bls_verify_s * 1e3:.2g} ms, timers from {prices.timeout_s:g} s"
-    )
-
-
-def _text(costs: Sequence[Cost], verdicts: Sequence[Verdict], prices: Prices) -> str:
-    """Three tables: a block, a change of leader, the articles."""
-    work_heads = ("signed", "verified", "shares", "pairings")
-    block_heads = ("nodes", "protocol", "tolerates", "msgs", "kB", *work_heads, "delays", "latency ms", "tx/s", "msgs, loaded")
-    block_rows = [
-        (
-            cost.nodes,
-            cost.protocol,
-            cost.tolerates,
-            f"{cost.messages:g}",
-            f"{cost.kilobytes:.0f}",
-            f"{cost.signed:g}",
-            f"{cost.verified:g}",
-            f"{cost.aggregated:g}",
-            f"{cost.pairings:g}",
-            f"{cost.delays_first:g}-{cost.delays_last:g}",
-            f"{cost.latency_ms:.0f}",
-            cost.txs_per_s,
-            f"{cost.loaded_messages:.0f}",
-        )
-        for cost in costs
-    ]
-    change_heads = ("nodes", "protocol", "msgs", "kB", "verified", "prepared: msgs", "kB", "verified", "recovery s")
-    change_rows = [
-        (
-            cost.nodes,
-            cost.protocol,
-            cost.change_messages,
-            f"{cost.change_kilobytes:.1f}",
-            cost.change_verified,
-            cost.worst_messages,
-            f"{cost.worst_kilobytes:.1f}",
-            cost.worst_verified,
-            f"{cost.recovery_s:.2f}",
-        )
-        for cost in costs
-    ]
-    claim_heads = ("protocol", "faults", "replicas", "phases", "delays", "block claimed", "measured", "change claimed", "measured", "worst")
-    claim_rows = [
-        (
-            verdict.protocol,
-            verdict.faults,
-            verdict.replicas,
-            verdict.claimed_phases,
-            f"{verdict.delays:g}",
-            f"n^{verdict.claimed_block_power}",
-            _power(verdict.block_power),
-            f"n^{verdict.claimed_change_power} {verdict.change_note}",
-            f"{_power(verdict.change_power)} messages",
-            f"{_power(verdict.worst_power)} {verdict.change_note}",
-        )
-        for verdict in verdicts
-    ]
-    return "\n".join(
-        (
-            _model(prices),
-            "\na block, alone (whole group), and under load:",
-            table(block_heads, block_rows),
-            "\na dead leader; also with a prepared block in hand:",
-            table(change_heads, change_rows),
-            "\narticles beside measurements (docs/comparison.md):",
-            table(claim_heads, claim_rows),
-        )
-    )
-
-
-def _power(exponent: float | None) -> str:
-    """A measured exponent."""
-    return "-" if exponent is None else f"n^{exponent:.2f}"
+    path.write_text(render(costs, model_line(prices)), encoding="utf-8")
