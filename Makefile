@@ -71,6 +71,11 @@ model: $(DEV_STAMP) ## count the exam's specification both ways and explore its 
 	@for acc in 0 0,1; do $(BIN)/fiscotool model check --tstamps 1..1 --views 0..0 --acc $$acc --method both --invariants || exit 1; done
 	@for acc in none 1; do $(BIN)/fiscotool model check --tstamps 1..1 --views 0..1 --acc $$acc --method both || exit 1; done
 	$(BIN)/fiscotool model check --tstamps 1..1 --views 0..1 --acc 0,1 --reduce symmetry --reduce eager
+	@for b in 0 1 2 3; do $(BIN)/fiscotool model check --spec fisco3 --byzantine $$b || exit 1; done
+	@for b in 0 1 2 3; do $(BIN)/fiscotool model check --spec fisco3 --views 0..1 --byzantine $$b --sweep --progress || exit 1; done
+	$(BIN)/fiscotool model check --spec fisco3 --views 0..2 --byzantine 0 --sweep
+	$(BIN)/fiscotool model refine
+	$(BIN)/fiscotool model refine --byzantine 3 --depth 1
 	$(BIN)/fiscotool model hypotheses --steps
 	$(BIN)/python bench/explorer.py --full
 

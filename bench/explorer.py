@@ -15,6 +15,7 @@ import time
 from fiscotool.check.explore import explore
 from fiscotool.check.fisco3_bounds import Limits
 from fiscotool.check.fisco3_packed import PackedFisco3
+from fiscotool.check.fisco3_sweep import sweep
 from fiscotool.check.howard import Howard
 from fiscotool.check.howard_packed import PackedHoward
 from fiscotool.check.howard_terms import Bounds
@@ -51,6 +52,17 @@ def measure_fisco3(limits: Limits, states_max: int) -> None:
     )
 
 
+def measure_sweep(limits: Limits) -> None:
+    """Our own model view by view, complete."""
+    began_s = time.process_time()
+    found = sweep(limits)
+    spent_s = time.process_time() - began_s
+    print(
+        f"sweep  heights 1..{limits.heights} views 0..{limits.view_max} byzantine {limits.byzantine}: {found.distinct:,} distinct, "
+        f"{found.generated:,} generated, {spent_s:.2f} s: {found.distinct / spent_s:,.0f} distinct/s"
+    )
+
+
 def measure_compiled(bounds: Bounds) -> None:
     """The compiled walk of a row, compiled before, and whether it counted like the interpreted one."""
     try:
@@ -80,6 +92,7 @@ def main() -> None:
     for bounds in (Bounds(1, 1, frozenset({0, 1})), Bounds(2, 0, frozenset({0, 1})), Bounds(1, 3, frozenset())):
         measure(bounds, is_packed=True)
     measure_fisco3(Limits(heights=2, view_max=2, byzantine=1, crashes=1), 150_000)
+    measure_sweep(Limits(view_max=2, byzantine=0))
     measure_compiled(Bounds(1, 0, frozenset({0, 1, 2})))
     if arguments.full:
         measure_compiled(Bounds(1, 0, ALL))

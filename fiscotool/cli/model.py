@@ -11,7 +11,7 @@ import click
 from fiscotool.cli.explain_run import explain
 from fiscotool.cli.hypotheses import hypotheses
 from fiscotool.cli.model_refine import refine
-from fiscotool.cli.model_walks import REPLICAS, Walked, walk_fisco3, walk_howard
+from fiscotool.cli.model_walks import REPLICAS, STATES_MAX, Walked, names_of, walk_fisco3, walk_howard
 from fiscotool.cli.options import json_option
 from fiscotool.cli.output import Output, table
 from fiscotool.errors import ExitCode, UsageError
@@ -57,7 +57,13 @@ model.add_command(explain)
 @click.option("--no-symmetry", is_flag=True, help="fisco3: explore renamed values apart.")
 @click.option("--sweep", "sweeps", is_flag=True, help="fisco3: view by view, forgetting what is over; for larger bounds.")
 @click.option("--allow-never", "allowed", multiple=True, metavar="NAME", help="Do not fail because this was never reached.")
-@click.option("--states", "states_max", type=click.IntRange(min=1), default=None, help="Give up after so many distinct states.")
+@click.option(
+    "--states",
+    "states_max",
+    type=click.IntRange(min=1),
+    default=None,
+    help=f"Give up after so many distinct states.  [default: {STATES_MAX}]",
+)
 @click.option("--svg", type=click.Path(dir_okay=False, writable=True), default=None, help="Draw the way to a violation into this file.")
 @json_option
 def check(output: Output, spec: str, **options: Any) -> int:
@@ -79,13 +85,13 @@ def check(output: Output, spec: str, **options: Any) -> int:
     wrong = [f"--{name.replace('_', '-')}" for name in foreign if options[name]]
     if wrong:
         raise UsageError(f"{', '.join(wrong)} is not of --spec {spec}", hint="see: fiscotool model check --help")
-    began_s = time.process_time()
-    walked = (walk_fisco3 if spec == "fisco3" else walk_howard)(output, options)
-    unknown = sorted(set(options["allowed"]) - set(walked.reachable))
+    unknown = sorted(set(options["allowed"]) - names_of(spec))
     if unknown:
         raise UsageError(
             f"--allow-never {unknown[0]!r}: {spec} has no such action, guard or goal", hint="the table of counts has the names"
         )
+    began_s = time.process_time()
+    walked = (walk_fisco3 if spec == "fisco3" else walk_howard)(output, options)
     _show(output, walked, time.process_time() - began_s, spec)
     found = walked.found
     if options["svg"] and found.violation is not None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 REPLICAS = 4
 QUORUM = 3
 BITS_MAX = 15
+STATES_MAX = 20_000_000
+"""Where a walk ends by itself: at about 3 GB."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,17 @@ class Walked:
         return "NOT REACHED" if self.found.is_complete and is_judged else ""
 
 
+def names_of(spec: str) -> set[str]:
+    """All that is counted in walks of a specification."""
+    from fiscotool.check import fisco3_frame, howard_packed
+    from fiscotool.check.guards import guard_names
+    from fiscotool.check.howard_terms import ACTIONS
+
+    if spec == "howard":
+        return {*ACTIONS, *guard_names(howard_packed.CONJUNCTS), *howard_packed.GOALS}
+    return {*fisco3_frame.ACTIONS, *guard_names(fisco3_frame.CONJUNCTS), *fisco3_frame.GOALS}
+
+
 def walk_fisco3(output: Output, options: dict[str, Any]) -> Walked:
     """Our own model."""
     from fiscotool.check.fisco3_packed import PackedFisco3
@@ -64,7 +77,7 @@ def walk_fisco3(output: Output, options: dict[str, Any]) -> Walked:
         return _sweep(output, limits, options)
     model = PackedFisco3(limits)
     asks, name = (_progress(limits), "progress") if options["asks_progress"] else (model.agrees, "agreement")
-    limit = options["states_max"]
+    limit = options["states_max"] or STATES_MAX
     found = explore_packed(model, asks, states_max=limit, on_level=_teller(output), name=name, goals=model.goals)
     output.progress_done()
     return Walked("packed", found, ruled_out(limits))
@@ -106,7 +119,7 @@ def _sweep(output: Output, limits: Limits, options: dict[str, Any]) -> Walked:
     if limits.crashes:
         raise UsageError("--sweep does not go with --crashes", hint="leave out --sweep; with smaller bounds")
     asks, name = ((lambda _: _progress(limits)), "progress") if options["asks_progress"] else (None, "agreement")
-    swept = sweep(limits, asks, states_max=options["states_max"], on_layer=_teller(output, "layer"))
+    swept = sweep(limits, asks, states_max=options["states_max"] or STATES_MAX, on_layer=_teller(output, "layer"))
     output.progress_done()
     bad: Violation[Any] | None = None if swept.bad is None else Violation(name, ())
     found: Exploration[Any] = Exploration(
@@ -190,7 +203,7 @@ def _walk(output: Output, bounds: Bounds, options: dict[str, Any], *, is_packed:
     from fiscotool.check.packed import Reduction, explore_packed
     from fiscotool.check.symmetry import Symmetry
 
-    limit = options["states_max"]
+    limit = options["states_max"] or STATES_MAX
     name = "SafetyInv and CommittedInv"
     if is_packed:
         packed = PackedHoward(bounds)
