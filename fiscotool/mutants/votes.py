@@ -170,8 +170,27 @@ def certificates_unverified(plant: Planter) -> None:
 
 def far_proposals(plant: Planter) -> None:
     """M34: no high water mark."""
-    real = state.window_blocks
-    plant.swap(real, lambda rules: 50 * real(rules))
+    refuse, put = admission._refuse_height, state.put_slot  # noqa: SLF001
+
+    def unbounded(state_: ReplicaState, index: Height) -> RejectReason | None:
+        reason: RejectReason | None = refuse(state_, index)
+        return None if reason is RejectReason.TOO_FAR else reason
+
+    def put_anywhere(state_: ReplicaState, slot: Slot) -> ReplicaState:
+        known = len(state_.slots)
+        if slot.height - state_.height <= known + 1:
+            return put(state_, slot) if known < 2 * state_.rules.pipeline_blocks else _replaced(state_, slot)
+        blanks = tuple(Slot(Height(height)) for height in range(state_.height + 1 + known, slot.height))
+        return state_._replace(slots=(*state_.slots, *blanks, slot))
+
+    plant.swap(refuse, unbounded)
+    plant.swap(put, put_anywhere)
+
+
+def _replaced(state_: ReplicaState, slot: Slot) -> ReplicaState:
+    """The state with a slot it has, or the one after, changed."""
+    place = slot.height - state_.height - 1
+    return state_._replace(slots=(*state_.slots[:place], slot, *state_.slots[place + 1 :]))
 
 
 def invalid_accepted(plant: Planter) -> None:

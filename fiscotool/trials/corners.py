@@ -76,7 +76,7 @@ def redated(place: Place, seed: int) -> tuple[str, ...]:
     cluster.crash(2)
     for index in (0, 1, 3):
         state = cluster.replicas[index].state
-        cluster.replicas[index].state = state._replace(view=View(5), to_view=View(5))
+        cluster.replicas[index].state = state._replace(view=View(6), to_view=View(6))
     cluster.submit("z")
     _expire(cluster, (0, 1, 3))
     cluster.run(30_000)
@@ -84,29 +84,45 @@ def redated(place: Place, seed: int) -> tuple[str, ...]:
 
 
 class _Fickle(Honest):
-    """As a leader it proposes something else whenever it is asked to say something."""
+    """As a leader it proposes to one replica only, and something else each time it tells that replica where the others are."""
 
-    def broadcast(self, world: World, replica: Replica, message: Message) -> Sent:
-        """Its own message, and a new block for the next height."""
+    def __init__(self, target: int) -> None:
+        self._target = target
+
+    def _another(self, world: World, replica: Replica) -> Message:
         state = replica.state
-        sent: Sent = [(to, message) for to in others(replica)]
-        if state is None or (replica.height + 1 + state.view) % replica.rules.node_count != replica.index:
-            return sent
+        assert state is not None
         index = Height(replica.height + 1)
         block = chain.make_proposal(index, replica.index, ("fickle",), salt=str(world.rng.random()))
-        return [*sent, *((to, PrePrepare(state.view, index, block.digest, replica.index, block)) for to in others(replica))]
+        return PrePrepare(state.view, index, block.digest, replica.index, block)
+
+    def broadcast(self, world: World, replica: Replica, message: Message) -> Sent:
+        """Proposals to the one."""
+        assert world.replicas
+        to_whom = [self._target] if isinstance(message, PrePrepare) else others(replica)
+        return [(to, message) for to in to_whom]
+
+    def send(self, world: World, replica: Replica, to: int, message: Message) -> Sent:
+        """A proposal with every answer to the one."""
+        sent: Sent = [(to, message)]
+        return [*sent, (to, self._another(world, replica))] if to == self._target else sent
 
 
 def twice_asked(place: Place, seed: int) -> tuple[str, ...]:
-    """Crashes of one correct replica after the other while a leader changes its mind."""
-    cluster = Cluster(place.rules(leader_period_blocks=20), seed=seed, dialect=place.dialect, strategies={seed % 4: _Fickle()})
+    """The one prepares, crashes, recovers the same view, and is shown another block."""
+    rules = place.rules(leader_period_blocks=20)
+    cluster = Cluster(rules, seed=seed, dialect=place.dialect)
     cluster.start()
     cluster.run(4_000)
-    for number in range(40):
-        victim = next(index for index in range(number, number + 4) if index % 4 != seed % 4) % 4
+    leader = next((index for index in range(4) if cluster.replicas[index].state.view % 4 == index), 0)
+    victim = (leader + 1) % 4
+    cluster.strategies[leader] = _Fickle(victim)
+    for number in range(6):
         cluster.submit(f"t{number}")
-        cluster.run(cluster.rng.randint(40, 120))
+        cluster.run(150)
         cluster.crash(victim)
         cluster.start([victim])
-        cluster.run(300)
+        cluster.run(200)
+        _expire(cluster, (victim,))
+        cluster.run(400)
     return complaints(cluster, is_live=True)

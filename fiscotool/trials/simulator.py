@@ -33,7 +33,9 @@ def worlds_for(mutant: Mutant) -> tuple[str, ...]:
 
 def attempts(mutant: Mutant, seeds: int) -> Iterator[tuple[str, int]]:
     """(world, seed) in the order they are tried."""
-    yield from ((hint.world, hint.seed) for hint in HINTS.get(mutant.name, ()))
+    hint = HINTS.get(mutant.name)
+    if hint is not None:
+        yield hint.world, hint.seed
     for low in range(0, seeds, 4):
         for world in worlds_for(mutant):
             yield from ((world, seed) for seed in range(low, min(low + (1 if world in {"calm", "slow", "down", "restarts"} else 4), seeds)))
