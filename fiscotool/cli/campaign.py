@@ -3,6 +3,7 @@
 Rule 1. The state file is JSON Lines: first what the campaign is (range, settings), then one line a finished seed, flushed. A line torn
         by a crash is ignored and its seed runs again.
 Rule 2. A state file belongs to one campaign: other settings are refused, a longer range is not.
+Rule 3. Where a seed runs changes nothing: in this process, in others, or on other machines (`campaign_dask`).
 """
 
 from __future__ import annotations
@@ -61,15 +62,26 @@ def run_seeds(seeds: list[int], fixed: dict[str, Any]) -> list[Line]:
     return found
 
 
-def run_campaign(seeds: range, fixed: dict[str, Any], *, jobs: int, state: Path | None, report: Callable[[Campaign], None]) -> Campaign:
-    """Run all seeds that the state file does not have yet. `report` is called after each task."""
+def run_campaign(
+    seeds: range, fixed: dict[str, Any], *, jobs: int, state: Path | None, report: Callable[[Campaign], None], dask: str | None = None
+) -> Campaign:
+    """Run all seeds that the state file does not have yet. `report` is called after each task.
+
+    `dask` is the address of a Dask scheduler whose workers do it instead of `jobs` processes of this machine.
+    """
     campaign = Campaign(fixed, {} if state is None else _load(state, fixed))
     missing = [seed for seed in seeds if seed not in campaign.lines]
     tasks = [missing[start : start + SEEDS_A_TASK] for start in range(0, len(missing), SEEDS_A_TASK)]
     if state is not None and not state.exists():
         state.parent.mkdir(parents=True, exist_ok=True)
         state.write_text(json.dumps({"campaign": fixed}) + "\n", encoding="utf-8")
-    for lines in _results(tasks, fixed, jobs):
+    if dask is None:
+        results = _results(tasks, fixed, jobs)
+    else:
+        from fiscotool.cli.campaign_dask import results_of
+
+        results = results_of(dask, tasks, fixed)
+    for lines in results:
         campaign.lines.update({line.seed: line for line in lines})
         if state is not None:
             is_torn = not state.read_bytes().endswith(b"\n")

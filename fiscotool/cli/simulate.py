@@ -34,6 +34,7 @@ SEED_BITS = 32
 @click.option("--seed", type=click.IntRange(min=0), default=None, help="Which run; drawn and printed when not given.")
 @click.option("--seeds", metavar="A..B", default=None, help="A campaign: all seeds from A to B.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes of a campaign.")
+@click.option("--dask", metavar="ADDRESS", default=None, help="Run the campaign on the workers of this Dask scheduler instead.")
 @click.option("--resume", "state", type=click.Path(path_type=Path, dir_okay=False), help="Campaign's state file: goes on where it stopped.")
 @click.option("--dialect", default="fisco3", show_default=True, help="Protocol: fisco3, fisco2, classic, raft, hotstuff.")
 @click.option("--nodes", "node_count", type=click.IntRange(1, 512), default=None, help="Replicas; drawn when not given.")
@@ -74,6 +75,8 @@ def simulate(context: click.Context, /, output: Output, seed: int | None, seeds:
     if options["twin_rounds"] is not None:
         settings = settings_of(0, {"node_count": 4, **fixed})
         return run_twins(output, rounds=options["twin_rounds"], dialect=settings.dialect, nodes=len(settings.weights))
+    if options["dask"] is not None and seeds is None:
+        raise UsageError("--dask is for campaigns", hint="name the seeds: --seeds 0..9999")
     if seeds is not None:
         return _campaign(output, _range(seeds), fixed, options)
     if replay is not None:
@@ -164,6 +167,7 @@ def _text(outcome: Outcome, *, show_schedule: bool) -> str:
         else f"stands still, known: {outcome.known_stall}"
         if outcome.known_stall
         else "ok",
+        *_phases(outcome),
         f"blocks {outcome.decisions}, heights {list(outcome.heights)}, views {list(outcome.views)}",
         f"virtual time {outcome.ticks / 1000:.1f} s, {outcome.step_count} steps, {outcome.message_count} messages",
         f"event log sha256 {outcome.log_sha256}",
@@ -178,6 +182,23 @@ def _text(outcome: Outcome, *, show_schedule: bool) -> str:
     return "\n".join(lines)
 
 
+def _phases(outcome: Outcome) -> list[str]:
+    """What each of the two phases showed."""
+    settings = outcome.settings
+    liars = {index for index, _ in settings.byzantine}
+    core = [index for index in range(len(settings.weights)) if index not in liars and index not in settings.dead]
+    safety = f"WRONG, {len(outcome.violations)} violations" if outcome.violations else f"nothing wrong in {settings.ticks / 1000:.1f} s"
+    wrong = f"stands still, known: {outcome.known_stall}" if outcome.known_stall else "WRONG, it did not"
+    peace = (outcome.ticks - settings.ticks) / 1000
+    liveness = f"it did, after {peace:.1f} s" if outcome.is_live else f"{wrong}, in {peace:.1f} s"
+    return [f"phase 1, safety: {safety}", f"phase 2, liveness: {liveness} ({_core_text(core)} had to write two more blocks)"]
+
+
+def _core_text(core: list[int]) -> str:
+    """Names of the core."""
+    return ", ".join(f"node{index}" for index in core)
+
+
 def _campaign(output: Output, seeds: range, fixed: dict[str, Any], options: dict[str, Any]) -> int:
     """Many runs."""
     from fiscotool.cli.campaign import run_campaign
@@ -189,7 +210,7 @@ def _campaign(output: Output, seeds: range, fixed: dict[str, Any], options: dict
     def report(campaign: Campaign) -> None:
         output.progress(f"{len(campaign.lines)} of {len(seeds)} seeds, {len(campaign.bad)} wrong")
 
-    campaign = run_campaign(seeds, fixed, jobs=jobs, state=options["state"], report=report)
+    campaign = run_campaign(seeds, fixed, jobs=jobs, state=options["state"], report=report, dask=options["dask"])
     output.progress_done()
     bad = campaign.bad
     data = {

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SHOWN_MAX = 10
 JOBS_MAX = 64
+PBFT_DIALECTS = ("fisco3", "fisco2", "classic")
 
 
 @click.command()
@@ -46,16 +47,16 @@ def twins(output: Output, rounds: int, dialect: str, nodes: int, sample: int | N
 
 def run_twins(output: Output, *, rounds: int, dialect: str, nodes: int, sample: int | None = None, seed: int = 0) -> int:
     """All scenarios with one twin and two parts a round, or a sample of them."""
-    from fiscotool.pbft.dialects import DIALECTS
+    from fiscotool.protocols.registry import PROTOCOLS
     from fiscotool.sim.twins import Explorer, scenario_count
 
-    if dialect not in DIALECTS:
-        raise UsageError(f"no dialect {dialect!r}", hint=f"there are {', '.join(DIALECTS)}")
+    if dialect not in PROTOCOLS:
+        raise UsageError(f"no dialect {dialect!r}", hint=f"there are {', '.join(PROTOCOLS)}")
     total = scenario_count(nodes, 1, 2, rounds)
     asked = total if sample is None else sample
     drawn = "" if sample is None else f", of which {sample} are drawn with seed {seed}"
     output.say(f"Twins: {dialect}, {nodes} replicas and a twin, 2 parts, {rounds} rounds: {total} scenarios{drawn}")
-    explorer = Explorer(DIALECTS[dialect], nodes=nodes)
+    explorer = Explorer(PROTOCOLS[dialect], nodes=nodes)
     result: Result = explorer.explore(rounds) if sample is None else explorer.sample(rounds, sample, seed=seed)
     bad = result.violations
     data = {"scenarios": result.scenarios, "expected": asked, "walked_rounds": result.walked_rounds, "steps": result.steps, "wrong": bad}
@@ -92,13 +93,13 @@ def byzzfuzz(output: Output, dialects: tuple[str, ...], network_max: int, proces
     Example: fiscotool simulate byzzfuzz --dialect fisco3 --scope any --schedules 1000 --jobs 2
     Example: fiscotool simulate byzzfuzz --dialect fisco3 --quirk f4-proposal-unchecked --scope any --schedules 50
     """
-    from fiscotool.pbft.dialects import DIALECTS
     from fiscotool.pbft.rules import Quirk
+    from fiscotool.protocols.registry import PROTOCOLS
 
-    dialects = dialects or tuple(DIALECTS)
+    dialects = dialects or PBFT_DIALECTS
     known = {quirk.value for quirk in Quirk}
-    for name in (*(name for name in dialects if name not in DIALECTS), *(name for name in options["quirks"] if name not in known)):
-        raise UsageError(f"no dialect or quirk {name!r}", hint=f"dialects: {', '.join(DIALECTS)}; quirks: {', '.join(sorted(known))}")
+    for name in (*(name for name in dialects if name not in PROTOCOLS), *(name for name in options["quirks"] if name not in known)):
+        raise UsageError(f"no dialect or quirk {name!r}", hint=f"dialects: {', '.join(PROTOCOLS)}; quirks: {', '.join(sorted(known))}")
     quirks = frozenset(Quirk(name) for name in options["quirks"])
     settings = f"n={options['nodes']} rounds={options['rounds']} scope={options['scope']} schedules={options['schedules']} a cell"
     output.say(f"ByzzFuzz: seeds from {options['seed']}, {settings}, quirks={','.join(sorted(options['quirks'])) or 'none'}")
@@ -125,11 +126,11 @@ def _cells(tasks: list[tuple[str, int, int]], quirks: frozenset[Quirk], options:
 
 def run_task(task: tuple[str, int, int], **shared: Any) -> Cell:
     """One cell; runs in a child process."""
-    from fiscotool.pbft.dialects import DIALECTS
+    from fiscotool.protocols.registry import PROTOCOLS
     from fiscotool.sim.byzzfuzz import run_cell
 
     name, network, process = task
-    return run_cell(DIALECTS[name], network, process, **shared)
+    return run_cell(PROTOCOLS[name], network, process, **shared)
 
 
 def _wrong(cell: Cell) -> int:
