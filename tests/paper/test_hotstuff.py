@@ -11,7 +11,7 @@ from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.types import Height, NodeIndex, View
 from fiscotool.protocols.hotstuff.messages import AskNodes, Certificate, Generic, NewView, Node, SendNodes, Vote, make_node
 from fiscotool.protocols.registry import HOTSTUFF
-from tests.protocols.hand import Hand, block, order_of, refused, said, sent_to, started
+from tests.protocols.hand import Hand, block, digest, order_of, refused, said, sent_to, started
 
 
 def replica(me: int = 0) -> Hand:
@@ -166,6 +166,25 @@ def test_votes_for_another_view_or_another_collector_do_not_count() -> None:
     for sender in (0, 1, 3):
         hand.hear(Vote(View(2), NodeIndex(sender), Height(1), node.digest))
     assert hand.state.high.view == 0
+
+
+def test_a_liar_that_votes_for_the_node_in_another_view_spoils_no_certificate() -> None:
+    hand = replica(me=2)
+    node = child(hand.state.genesis, 1, block(1))
+    show(hand, node)
+    hand.hear(Vote(View(5), NodeIndex(0), Height(1), node.digest))
+    for sender in (1, 2, 3):
+        hand.hear(Vote(View(1), NodeIndex(sender), Height(1), node.digest))
+    assert (hand.state.high.view, hand.state.high.signers) == (1, (1, 2, 3))
+
+
+def test_only_the_first_vote_of_a_replica_in_a_view_counts() -> None:
+    hand = replica(me=2)
+    node = child(hand.state.genesis, 1, block(1))
+    show(hand, node)
+    for name in range(50):
+        hand.hear(Vote(View(1), NodeIndex(0), Height(1), digest(str(name))))
+    assert len(hand.state.votes) == 1
 
 
 def test_section_4_2_next_view_interrupt_tells_the_next_leader_the_highest_certificate() -> None:

@@ -73,19 +73,19 @@ def on_vote(state: ReplicaState, message: Vote, out: list[Effect]) -> ReplicaSta
 
 
 def _count(state: ReplicaState, vote: Vote) -> ReplicaState:
-    """One vote a sender and node."""
-    if vote.view <= state.high.view or vote in state.votes or vote.view > state.view + AHEAD_VIEWS_MAX:
+    """One vote a sender and view, the first: a correct replica has no other, and a liar cannot fill the memory."""
+    is_known = any(other.sender == vote.sender and other.view == vote.view for other in state.votes)
+    if is_known or not state.high.view < vote.view <= state.view + AHEAD_VIEWS_MAX:
         return state
     return replace(state, votes=(*state.votes, vote))
 
 
 def certify(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     """Make a certificate of votes that suffice for one node."""
-    for digest in dict.fromkeys(vote.digest for vote in state.votes):
-        votes = sorted((vote for vote in state.votes if vote.digest == digest), key=lambda vote: vote.sender)
-        view = votes[0].view
+    for view, digest in dict.fromkeys((vote.view, vote.digest) for vote in state.votes):
+        votes = sorted((vote for vote in state.votes if (vote.view, vote.digest) == (view, digest)), key=lambda vote: vote.sender)
         signers = tuple(vote.sender for vote in votes)
-        if view <= state.high.view or any(vote.view != view for vote in votes) or not is_quorum(signers, state.rules):
+        if view <= state.high.view or not is_quorum(signers, state.rules):
             continue
         certificate = Certificate(view, digest, signers, tuple(vote.signature for vote in votes))
         if tree.is_known(state, digest):
