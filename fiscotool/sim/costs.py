@@ -30,7 +30,7 @@ MEASURED: Final = ("fisco3", "fisco2", "classic", "raft", "hotstuff")
 BLOCKS: Final = 5
 """Blocks counted in `classic`, which takes a checkpoint every fifth; of the others one is like the next."""
 
-LOADED: Final = ((7, 20, 40), (31, 20, 20), (10**9, 3, 4))
+LOADED: Final = ((16, 20, 20), (31, 8, 8), (10**9, 3, 4))
 """Up to how many nodes, how many blocks pass before and how many are measured under load: many where they are cheap. `classic` writes in
 bursts, for its window moves with checkpoints."""
 
