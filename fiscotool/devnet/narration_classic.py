@@ -60,11 +60,15 @@ class ClassicNarrator:
     def _state(self, state: ReplicaState) -> dict[str, Any]:
         return state_fields(state, self._node_id)
 
+    def _report(self, state: ReplicaState) -> None:
+        """A block is in the ledger. Readers of logs learn from this line which protocol it was: the leader is another one than in 3.x."""
+        self._log.info(f"{_PBFT}][METRIC", "^^^^^^^^Report", **self._state(state), protocol="classic")
+
     def started(self, state: ReplicaState) -> None:
         """The process has loaded its ledger."""
         self._log.info(_PBFT, "create PBFTCodec")
         self._log.info(_PBFT, "init PBFT success", **self._state(state))
-        self._log.info(f"{_PBFT}][METRIC", "^^^^^^^^Report", **self._state(state))
+        self._report(state)
         self._log.info(_PBFT, "Start the PBFT module.")
 
     def on_step(self, before: ReplicaState, event: Event, after: ReplicaState, effects: tuple[Effect, ...]) -> None:
@@ -72,7 +76,7 @@ class ClassicNarrator:
         if not self._log.is_shown("info"):
             return
         if isinstance(event, LedgerAdvanced):
-            self._log.info(f"{_PBFT}][METRIC", "^^^^^^^^Report", **self._state(after))
+            self._report(after)
         if after.to_view > max(before.to_view, after.view):
             self._on_asking(event, after)
         if isinstance(event, Received):
@@ -102,7 +106,7 @@ class ClassicNarrator:
         match message:
             case Prepare() | Commit():
                 self._on_vote(before, message, after)
-            case CheckPoint() if message not in before.checkpoints and (message in after.checkpoints or after.low >= message.index):
+            case CheckPoint() if before.low < message.index and message not in before.checkpoints and _is_held(after, message):
                 same = {each.sender for each in before.checkpoints if (each.index, each.digest) == (message.index, message.digest)}
                 shown = {"Idx": after.me, "weight": weight_of({*same, message.sender}, weights), "minRequiredWeight": after.quorum_weight}
                 self._log.info(_PBFT, "addCheckPointMsg", **message_fields(message), **shown)
@@ -180,3 +184,8 @@ class ClassicNarrator:
 def _votes(slot: Slot, vote: Prepare | Commit) -> tuple[Prepare | Commit, ...]:
     """The votes of the kind of `vote` that `slot` has."""
     return slot.prepares if isinstance(vote, Prepare) else slot.commits
+
+
+def _is_held(state: ReplicaState, message: CheckPoint) -> bool:
+    """Whether the checkpoint is counted, or was, and has become stable with this step."""
+    return message in state.checkpoints or message.index <= state.low

@@ -71,7 +71,7 @@ def evidence_of(
         unknown = parser.counts.by_kind.get(Kind.UNKNOWN, 0)
         if unknown:
             notes.append(f"{source.node} has {unknown} consensus lines that are not understood")
-    dialect = "fisco2" if starts["2"] > starts["3"] else "fisco3"
+    dialect = "fisco2" if starts["2"] > starts["3"] else "classic" if any(map(_is_of_classic, sources)) else "fisco3"
     context = TraceContext(
         members=_members(records, sizes, periods, weights),
         dialect=dialect,
@@ -89,6 +89,14 @@ def _periods(source: Source) -> Iterable[int]:
         return ()
     with open_log(source.paths[-1]) as stream:
         return [int(found) for found in _PERIOD.findall(stream.read(_LOOK_BYTES).decode("utf-8", "replace"))]
+
+
+def _is_of_classic(source: Source) -> bool:
+    """Whether an embedded node that runs PBFT as published wrote the newest log."""
+    if not source.paths:
+        return False
+    with open_log(source.paths[-1]) as stream:
+        return b",protocol=classic" in stream.read(_LOOK_BYTES)
 
 
 def _look(events: Iterable[LogEvent], sizes: dict[int, int], starts: Counter[str]) -> None:
