@@ -124,13 +124,16 @@ def send_view_change(node: Node, record: TraceRecord) -> Key | None:
             node.first_asks -= 1
             if node.first_asks <= 0 or node.has_recovered:
                 node.cause = ""
-    if node.cause != "start":
+    if node.cause == "leader":
+        node.target = view + 1  # the leader of the view asked for may be faulty too, in the same step
+    elif node.cause != "start":
         node.cause = ""
     if node.view is not None:
         g["view.behind"] += 1
         if view < node.view or (view == node.view and node.dialect != "classic"):
             node.fail("view.behind", record, f"asks for view {view} in view {node.view}", node.view + 1, view)
-    node.to_view, node.in_timeout = view, True
+    # A process of the paper begins by saying again what it stood for; whether it waits for that view is not told.
+    node.to_view, node.in_timeout = view, None if node.cause == "start" and node.dialect == "classic" else True
     prepared = {height: (slot.lock_view, slot.lock) for height, slot in node.slots.items() if slot.lock}
     committed = node.head if node.head is not None else record.height or 0
     node.book.reports[view, node.replica] = (committed, prepared)
@@ -142,6 +145,8 @@ def view_change_counted(node: Node, record: TraceRecord) -> Key | None:
     g, view, sender = node.guards, record.view, record.sender
     if view is None or sender is None:
         return None
+    if node.cause == "leader" and node.to_view != node.target:
+        node.cause = ""
     members = node.members((node.head or 0) + 1)
     g["vote.member"] += 1
     if not 0 <= sender < members.count:

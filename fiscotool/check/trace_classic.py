@@ -35,6 +35,8 @@ def propose(node: Node, record: TraceRecord) -> Key | None:
 
 def accept(node: Node, record: TraceRecord) -> Key | None:
     """A pre-prepare is accepted: also a vote of the primary."""
+    if node.entered < 0:
+        node.in_timeout = None  # it may have begun in the middle of a view change that is over, which nothing tells
     proposals.accept(node, record)
     view = record.view
     if record.height is not None and view is not None:
@@ -70,6 +72,8 @@ def head(node: Node, record: TraceRecord) -> Key | None:
     node.slots, node.durable_locks, node.durable_votes = slots, locks, votes
     if node.low is None:
         node.low = 0
+    if record.to_view is not None and record.to_view == record.own_view:
+        node.in_timeout = None  # a process may begin while it waits for the view it names
     return None
 
 

@@ -144,8 +144,18 @@ def count(node: Node, record: TraceRecord, kind: dict[str, dict[int, int]], view
         g["vote.weight"] += 1
         have = members.weight(votes)
         slot = node.slots[height]
+        if record.weight != have and len(kind) > 1:
+            # Whether a later vote for another digest takes the place of an earlier one is not told; from here on it is.
+            for moved in [other for other in votes if other != sender and _voted_later(kind, record.digest, other, votes[other])]:
+                del votes[moved]
+            have = members.weight(votes)
         if record.weight != have and slot.is_known:
             node.fail("vote.weight", record, f"weight {record.weight} is told, {sorted(votes)} have {have}", have, record.weight)
+
+
+def _voted_later(kind: dict[str, dict[int, int]], digest: str, voter: int, view: int) -> bool:
+    """Whether `voter` has voted for another digest in a later view."""
+    return any(other != digest and votes.get(voter, ASSUMED) > view for other, votes in kind.items())
 
 
 def prepared(node: Node, record: TraceRecord) -> Key | None:

@@ -82,12 +82,14 @@ class Tracer:
         if goes_on:
             self._asks(name, event, before._replace(view=after.view, to_view=after.view), after, effects)
         acts = list(slot_acts(self._dialect, before, after))
+        if self._dialect == "fisco2" and not any(isinstance(e, do.Broadcast) and isinstance(e.message, Commit) for e in effects):
+            acts = [told for told in acts if told[0] is not Act.PREPARED]  # died before the lock was on disk
         accepted = [told for told in acts if told[0] is Act.ACCEPT_PROPOSAL]
         others = [told for told in acts if told[0] is not Act.ACCEPT_PROPOSAL]
         for act, height, view, digest, sender in (*accepted, *counted(self._dialect, before, after), *others):
             self._tell(name, after, act, height=height, view=view, digest=digest, sender=sender, told=after)
         for effect in effects:
-            if isinstance(effect, do.Broadcast):
+            if isinstance(effect, do.Broadcast) and not isinstance(effect.message, ViewChange):
                 self._broadcast(name, after, effect.message)
 
     def _note_members(self, since: int, rules: Rules) -> None:
@@ -173,7 +175,14 @@ class Tracer:
             self._tell(name, before, Act.ACCEPT_NEW_VIEW, height=height, view=message.view, sender=message.sender)
 
     def _asks(self, name: str, event: ev.Event, before: Any, after: Any, effects: tuple[do.Effect, ...]) -> None:
-        """Why the next view is asked for."""
+        """Why the next view is asked for, and the asking."""
+        self._reason(name, event, before, after, effects)
+        for effect in effects:
+            if isinstance(effect, do.Broadcast) and isinstance(effect.message, ViewChange):
+                change = effect.message
+                self._tell(name, after, Act.SEND_VIEW_CHANGE, height=change.index, view=change.view, digest=change.digest)
+
+    def _reason(self, name: str, event: ev.Event, before: Any, after: Any, effects: tuple[do.Effect, ...]) -> None:
         asked = max((e.message.view for e in effects if isinstance(e, do.Broadcast) and isinstance(e.message, ViewChange)), default=None)
         if asked is None or asked <= before.to_view or isinstance(event, ev.Started):
             return
@@ -206,8 +215,6 @@ class Tracer:
             self._tell(name, state, Act.SEND_COMMIT, **what)
         elif isinstance(message, CheckPoint):
             self._tell(name, state, Act.SEND_CHECKPOINT, **what)
-        elif isinstance(message, ViewChange):
-            self._tell(name, state, Act.SEND_VIEW_CHANGE, **what)
 
 
 def _recovers_again(event: ev.Event, before: Any, after: Any) -> bool:
