@@ -78,7 +78,7 @@ def reap() -> None:
     """Take note of children that have ended."""
     for pid, child in list(_children.items()):
         if child.poll() is not None:
-            del _children[pid]
+            _children.pop(pid, None)  # Another thread may have reaped it meanwhile.
 
 
 def last_words(node: NodeHome, since_bytes: int = 0) -> str:

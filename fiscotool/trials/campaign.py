@@ -15,6 +15,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, 
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from fiscotool.errors import FiscoToolError
 from fiscotool.mutants.registry import MUTANTS
 from fiscotool.trials import exploring, simulator
 from fiscotool.trials.drills import drill_for
@@ -24,7 +25,10 @@ from fiscotool.trials.verdict import Result, Verdict, verdict_from_json
 
 METHODS: Final = (simulator.METHOD, exploring.METHOD, TRACES, POLLS)
 PORTS_EACH: Final = 24
-_FIRST_PORT, _LAST_PORT = 23_000, 31_000
+_FIRST_PORT, _LAST_PORT = 14_000, 19_900
+
+SPOILED: Final = (FiscoToolError, OSError, RuntimeError, ValueError)
+"""What a chain under test may end in beside a recording: ports taken, a full machine."""
 
 Tell = Callable[[str], None]
 """Told of every verdict, one line each."""
@@ -123,8 +127,21 @@ def _run_chains(names: list[str], numbers: Numbers, tell: Tell, chains: int) -> 
             tell(f"{'no mutant':14} {dialect}, {drill.told()}: {found}")
         for name, trial in zip(names, trials, strict=True):
             key = f"{MUTANTS[name].dialect}: {_as_clean(drill_for(name)).told()}"
-            for verdict in trial.result():
+            for verdict in _result(trial, name, ports, tell):
                 _note(numbers, without_alarms(verdict, numbers.alarms[key].get(verdict.method, [])), tell)
+
+
+def _result(trial: Future[tuple[Verdict, Verdict]], name: str, ports: Ports, tell: Tell) -> tuple[Verdict, ...]:
+    """What a trial says; one that the machine spoiled is tried once more, and left out when that is spoiled, too."""
+    try:
+        return trial.result()
+    except SPOILED as problem:
+        tell(f"{name:14} once more: {problem}")
+    try:
+        return try_embedded(MUTANTS[name], ports.block())
+    except SPOILED as problem:
+        tell(f"{name:14} not tried: {problem}")
+        return ()
 
 
 def _as_clean(drill: Drill) -> Drill:
