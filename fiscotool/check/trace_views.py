@@ -42,7 +42,7 @@ def own_state(node: Node, record: TraceRecord) -> None:
         else:
             node.fail("view.moved", record, f"is in view {own}, has entered view {node.view}", node.view, own)
             node.view = own
-    if record.head is not None and node.head is not None and record.act is not Act.HEAD:
+    if record.head is not None and node.head is not None and record.act not in _HEAD_BEFORE:
         g["head.moved"] += 1
         if not node.head <= record.head <= max(node.head, node.written):
             node.fail("head.moved", record, f"tells head {record.head}, the last report was {node.head}", node.head, record.head)
@@ -54,6 +54,8 @@ def own_state(node: Node, record: TraceRecord) -> None:
 
 
 _ENTERING: Final = frozenset({Act.ENTER_VIEW, Act.RECOVER, Act.START, Act.HEAD})
+_HEAD_BEFORE: Final = frozenset({Act.HEAD, Act.FAST_VIEW_CHANGE})
+"""A node that gives up a leader because of a block tells the state it had before that block, right after it has reported it."""
 _BEFORE_ENTERING: Final = frozenset({Act.RECEIVE_VIEW_CHANGE, Act.ACCEPT_NEW_VIEW, Act.RECEIVE_RECOVER, Act.SEND_NEW_VIEW, Act.REPROPOSE})
 
 
