@@ -62,12 +62,16 @@ def run_seeds(seeds: list[int], fixed: dict[str, Any]) -> list[Line]:
     return found
 
 
+Spread = Callable[[list[list[int]], dict[str, Any]], Iterator[list[Line]]]
+"""Runs tasks somewhere else; results come in any order (`campaign_dask.results_of`)."""
+
+
 def run_campaign(
-    seeds: range, fixed: dict[str, Any], *, jobs: int, state: Path | None, report: Callable[[Campaign], None], dask: str | None = None
+    seeds: range, fixed: dict[str, Any], *, jobs: int, state: Path | None, report: Callable[[Campaign], None], spread: Spread | None = None
 ) -> Campaign:
     """Run all seeds that the state file does not have yet. `report` is called after each task.
 
-    `dask` is the address of a Dask scheduler whose workers do it instead of `jobs` processes of this machine.
+    `spread` runs the tasks instead of `jobs` processes of this machine.
     """
     campaign = Campaign(fixed, {} if state is None else _load(state, fixed))
     missing = [seed for seed in seeds if seed not in campaign.lines]
@@ -75,12 +79,7 @@ def run_campaign(
     if state is not None and not state.exists():
         state.parent.mkdir(parents=True, exist_ok=True)
         state.write_text(json.dumps({"campaign": fixed}) + "\n", encoding="utf-8")
-    if dask is None:
-        results = _results(tasks, fixed, jobs)
-    else:
-        from fiscotool.cli.campaign_dask import results_of
-
-        results = results_of(dask, tasks, fixed)
+    results = _results(tasks, fixed, jobs) if spread is None else spread(tasks, fixed)
     for lines in results:
         campaign.lines.update({line.seed: line for line in lines})
         if state is not None:

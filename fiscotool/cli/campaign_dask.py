@@ -12,13 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fiscotool import __version__
+from fiscotool.cli.campaign import Line, run_seeds
 from fiscotool.errors import EnvironmentFailure, UsageError
-
-if TYPE_CHECKING:
-    from fiscotool.cli.campaign import Line
 
 CONNECT_S = 10.0
 AHEAD_A_WORKER = 3
@@ -35,8 +33,6 @@ def version_here() -> str:
 
 def run_task(seeds: list[int], fixed: dict[str, Any]) -> list[Line]:
     """Work of one task; runs in a worker."""
-    from fiscotool.cli.campaign import run_seeds
-
     return run_seeds(seeds, dict(fixed))
 
 

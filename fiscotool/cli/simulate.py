@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from fiscotool.cli.traces import TraceWriter
 from fiscotool.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from fiscotool.cli.campaign import Campaign
+    from fiscotool.cli.campaign import Campaign, Spread
     from fiscotool.sim.run import Outcome
     from fiscotool.sim.schedule import Schedule
     from fiscotool.sim.settings import Settings
@@ -199,6 +200,13 @@ def _core_text(core: list[int]) -> str:
     return ", ".join(f"node{index}" for index in core)
 
 
+def _spread(dask: str | None) -> Spread | None:
+    """How a campaign runs elsewhere: on a Dask cluster, when one is named."""
+    from fiscotool.cli.campaign_dask import results_of
+
+    return None if dask is None else partial(results_of, dask)
+
+
 def _campaign(output: Output, seeds: range, fixed: dict[str, Any], options: dict[str, Any]) -> int:
     """Many runs."""
     from fiscotool.cli.campaign import run_campaign
@@ -210,7 +218,7 @@ def _campaign(output: Output, seeds: range, fixed: dict[str, Any], options: dict
     def report(campaign: Campaign) -> None:
         output.progress(f"{len(campaign.lines)} of {len(seeds)} seeds, {len(campaign.bad)} wrong")
 
-    campaign = run_campaign(seeds, fixed, jobs=jobs, state=options["state"], report=report, dask=options["dask"])
+    campaign = run_campaign(seeds, fixed, jobs=jobs, state=options["state"], report=report, spread=_spread(options["dask"]))
     output.progress_done()
     bad = campaign.bad
     data = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,13 @@ def test_a_cluster_gives_what_one_process_gives_although_a_worker_dies(tmp_path:
                 os.kill(cluster.workers[0].pid, signal.SIGKILL)
             seen.append(len(campaign.lines))
 
-        spread = run_campaign(seeds, FIXED, jobs=1, state=state, report=report, dask=cluster.scheduler_address)
+        spread = run_campaign(
+            seeds, FIXED, jobs=1, state=state, report=report, spread=partial(campaign_dask.results_of, cluster.scheduler_address)
+        )
         assert len(seen) == 5
-        again = run_campaign(seeds, FIXED, jobs=1, state=state, report=report, dask=cluster.scheduler_address)
+        again = run_campaign(
+            seeds, FIXED, jobs=1, state=state, report=report, spread=partial(campaign_dask.results_of, cluster.scheduler_address)
+        )
         assert len(seen) == 5, "everything was known already"
     here = run_campaign(seeds, FIXED, jobs=1, state=None, report=say_nothing)
     assert spread.lines == here.lines == again.lines
