@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fiscotool.consistency.findings import Verdict
+from fiscotool.consistency.judge import judge
+from fiscotool.observer.recording import load_recording
 from tests.e2e.drilling import play
 from tests.e2e.user import chain_of, wait_until
 
@@ -40,6 +43,6 @@ def test_a_chain_of_another_protocol_loses_its_leader_and_is_judged(tmp_path: Pa
         seen = play(user, "kill-leader")
         assert seen.run.protocol == protocol
         recording = tmp_path / "runs" / "kill-leader" / "recording.jsonl"
-        assert "violated" not in user.run("check", recording, "--json").json["verdict"]
-        planted = user.run("check", tamper(recording, tmp_path / "planted.jsonl"), "--json", code=None)
-        assert planted.json["verdict"] == "violated"
+        assert judge(seen).verdict is Verdict.HOLDS
+        planted = judge(load_recording(tamper(recording, tmp_path / "planted.jsonl")))
+        assert planted.verdict is Verdict.VIOLATED
