@@ -14,6 +14,13 @@ ARGUED: Final[dict[str, str]] = {
     "H4": "harm needs certificates of two views at one height, one of them in the hands of a liar, and a leader that collects both",
     "F7": "a barrier keeps heights above a system block from being prepared, so that an old certificate above one is rare",
     "F9": "harm needs a block that is executed while the system block below it is still on its way to the ledger",
+    "F2": "only f+1 liars together can ask for the largest view; within f nothing can come of it",
+    "F5": "no world proposes an invalid block and then leaves the height to its next leader for long; test_public_bugs does by hand",
+    "F6": "needs a view change that a block overtakes while its leader lacks just one; test_public_bugs shows the NewView",
+    "F8": "the worlds change weights, where f+1 is reached in the same step more often than not; test_public_bugs adds sealers",
+    "F14": "executions do not fail by themselves here, a block that was overtaken apart; test_public_bugs fails one by hand",
+    "F16b": "the pool tells its size again and again, which starts the timer; only where it tells once does the chain stand",
+    "classic-M28": "the property allows the first wait at any time, because a block resets it; test_classic catches a longer one",
 }
 """What no method or only a test by hand shows, and why. Each has a test in tests/pbft."""
 
