@@ -56,6 +56,8 @@ class Fisco3Frame(ABC):
         self._places = Places(limits)
         self._messages = ViewMessages(limits, self._places, self._widen)
         self._guards = Guards()
+        self._decided_bits = self._places.decided_bits() | 1 << self._places.torn
+        self._verdicts: dict[int, bool] = {}
         self.part_names = [
             (i, kind, h)
             for i in limits.honest
@@ -108,6 +110,13 @@ class Fisco3Frame(ABC):
 
     def agrees(self, state: int) -> bool:
         """Agreement: no two honest replicas wrote or agreed on different values at a height, and none changed its mind."""
+        told = state & self._decided_bits
+        known = self._verdicts.get(told)
+        if known is None:
+            known = self._verdicts[told] = self._agrees(told)
+        return known
+
+    def _agrees(self, state: int) -> bool:
         if state >> self._places.torn & 1:
             return False
         locals_ = [self._places.read(i, state) for i in self.limits.honest]

@@ -174,6 +174,12 @@ class Places:
         places = (at + OWN_BITS + HEIGHT_BITS * (h - 1) for at in self._replica.values() for h in self.heights)
         return bits_at(places, (1 << VALUE_BITS) - 1)
 
+    def decided_bits(self) -> int:
+        """Where honest replicas keep what they wrote and agreed on."""
+        last = HEIGHT_BITS - VALUE_BITS
+        agreed = (at + OWN_BITS + HEIGHT_BITS * (h - 1) + last for at in self._replica.values() for h in self.heights)
+        return self.block_bits() | bits_at(agreed, (1 << VALUE_BITS) - 1)
+
     def forged(self) -> int:
         """Every vote and checkpoint that the Byzantine replica can sign. What it proposes it says only to those who ask."""
         votes = sum(bits_at(table.values(), self.liar) for table in self.votes.values())
