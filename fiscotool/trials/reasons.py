@@ -18,6 +18,7 @@ ARGUED: Final[dict[str, str]] = {
     "F5": "no world proposes an invalid block and then leaves the height to its next leader for long; test_public_bugs does by hand",
     "F6": "needs a view change that a block overtakes while its leader lacks just one; test_public_bugs shows the NewView",
     "F8": "the worlds change weights, where f+1 is reached in the same step more often than not; test_public_bugs adds sealers",
+    "F10": "needs a replica that fetches blocks while the next leader is gone, and that is in a view; test_public_bugs has one",
     "F14": "executions do not fail by themselves here, a block that was overtaken apart; test_public_bugs fails one by hand",
     "F16b": "the pool tells its size again and again, which starts the timer; only where it tells once does the chain stand",
     "classic-M28": "the property allows the first wait at any time, because a block resets it; test_classic catches a longer one",
