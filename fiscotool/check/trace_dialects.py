@@ -12,6 +12,7 @@ from fiscotool.check import trace_agreement as agreement
 from fiscotool.check import trace_asking as asking
 from fiscotool.check import trace_blocks as blocks
 from fiscotool.check import trace_classic as classic
+from fiscotool.check import trace_commits2 as commits2
 from fiscotool.check import trace_fisco2 as fisco2
 from fiscotool.check import trace_proposals as proposals
 from fiscotool.check import trace_views as views
@@ -64,11 +65,11 @@ _FISCO2: Final[dict[Act, Step]] = {
     Act.SEND_PREPARE: fisco2.sign_sent,
     Act.RECEIVE_PREPARE: fisco2.sign_counted,
     Act.PREPARED: fisco2.prepared,
-    Act.RECEIVE_COMMIT: fisco2.commit_counted,
-    Act.COMMITTED_LOCAL: fisco2.committed,
-    Act.LEDGER_COMMIT: fisco2.ledger_commit,
+    Act.RECEIVE_COMMIT: commits2.commit_counted,
+    Act.COMMITTED_LOCAL: commits2.committed,
+    Act.LEDGER_COMMIT: commits2.ledger_commit,
     Act.SYNCED_BLOCK: blocks.synced,
-    Act.HEAD: fisco2.head,
+    Act.HEAD: commits2.head,
     Act.TIMEOUT: fisco2.timeout,
     Act.FAST_VIEW_CHANGE: fisco2.join,
     Act.SEND_VIEW_CHANGE: fisco2.send_view_change,

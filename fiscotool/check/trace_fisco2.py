@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fiscotool.check import trace_blocks as blocks
-from fiscotool.check.trace_agreement import agreed_by_all
 from fiscotool.check.trace_book import Key
 from fiscotool.check.trace_node import Node
 from fiscotool.check.trace_votes import count, prepared_by_all, send_prepare, set_text, silently
@@ -21,13 +19,9 @@ from fiscotool.pbft.trace import Act, TraceRecord
 
 __all__ = [
     "accept",
-    "commit_counted",
-    "committed",
     "enter_view",
     "executed",
-    "head",
     "join",
-    "ledger_commit",
     "prepared",
     "propose",
     "send_view_change",
@@ -142,15 +136,6 @@ def sign_counted(node: Node, record: TraceRecord) -> Key | None:
     return None
 
 
-def commit_counted(node: Node, record: TraceRecord) -> Key | None:
-    """A Commit of another, or the own one come back."""
-    if record.height is not None and record.sender is not None and record.sender != node.index:
-        if node.head is not None and record.height <= node.head:
-            return None
-        count(node, record, node.slot(record.height).commits, record.view or 0)
-    return None
-
-
 def prepared(node: Node, record: TraceRecord) -> Key | None:
     """Signs of a quorum: the lock, and the own Commit."""
     g, height, digest = node.guards, record.height, record.digest
@@ -181,45 +166,6 @@ def prepared(node: Node, record: TraceRecord) -> Key | None:
     if node.index is not None and slot.executed:
         slot.commits.setdefault(slot.executed, {})[node.index] = slot.lock_view
     return None
-
-
-def committed(node: Node, record: TraceRecord) -> Key | None:
-    """Commits of a quorum for the own result: the block may be written."""
-    g, height, digest = node.guards, record.height, record.digest
-    if height is None:
-        return None
-    slot, members, view = node.slot(height), node.members(height), node.view
-    if slot.is_known and view is not None:
-        g["committed.prepared"] += 1
-        if slot.executed != digest or not slot.lock:
-            node.fail("committed.prepared", record, f"locked on {slot.lock[:8] or 'nothing'}, executed {slot.executed[:8] or 'nothing'}")
-        votes = slot.commits.setdefault(digest, {})
-        have = silently(node, "C", view, height, digest, votes, members.quorum)
-        if not isinstance(have, int):
-            return have
-        g["committed.quorum"] += 1
-        have = have if record.weight is None else min(have, record.weight)
-        if have < members.quorum:
-            text = f"Committed needs weight {members.quorum}, has {set_text(votes)}={have}"
-            node.fail("committed.quorum", record, text, members.quorum, have)
-        node.book.margin("committed.quorum", have - members.quorum)
-    agreed_by_all(node, replace(record, digest=slot.lock or digest))
-    slot.agreed, slot.is_stable = digest, True
-    return None
-
-
-def ledger_commit(node: Node, record: TraceRecord) -> Key | None:
-    """A block is written."""
-    return blocks.ledger_commit(node, record)
-
-
-def head(node: Node, record: TraceRecord) -> Key | None:
-    """A new head: views begin again at 0."""
-    if record.height is not None and record.height != node.head:
-        node.view, node.to_view, node.in_timeout, node.cycle = 0, 0, False, 0
-        node.target, node.entered, node.is_leaderless = 0, -1, False
-        node.view_changes.clear()
-    return blocks.head(node, record)
 
 
 def timeout(node: Node, record: TraceRecord) -> Key | None:

@@ -93,6 +93,8 @@ class Node:
         self.low: int | None = None
         """Classic: the last stable checkpoint."""
         self.slots: dict[int, Slot] = {}
+        self.done: dict[int, tuple[Slot, int | None]] = {}
+        """2.x: slots of the heights written last, with the view they were written in."""
         self.unknown_up_to = -1 if is_known else 1 << 62
         self.view_changes: dict[int, dict[int, int]] = {}
         self.recoveries: dict[int, dict[int, int]] = {}
