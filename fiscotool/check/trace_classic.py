@@ -2,10 +2,14 @@
 
 Rule 1. The primary of a view leads all heights. Its pre-prepare is its vote.
 Rule 2. Heights stay in the log until a checkpoint of a quorum makes them stable: votes for written blocks count until then.
-Rule 3. A view change of a replica replaces its earlier ones. A process that begins tells the view it stands in.
-Rule 4. A block is written when it is committed and executed; checkpoints come afterwards.
+Rule 3. A view change of a replica replaces its earlier ones. A process that begins tells the view it stands in. It has forgotten the
+        NewView of that view, and has the others show it by saying its view change again.
+Rule 4. A view change is told when it leaves, after it was made durable: the view may have been entered meanwhile.
+Rule 5. A NewView proposes again what is above the last stable checkpoint, written or not: it is voted on again, and Commits of earlier
+        views for what was committed count further.
+Rule 6. A block is written when it is committed and executed; checkpoints come afterwards.
 
-Sources: Castro & Liskov, OSDI'99, sections 4.1 to 4.4; docs/pbft.md (classic).
+Sources: Castro & Liskov, OSDI'99, sections 4.1 to 4.4; docs/pbft.md (classic); `pbft.classic.newview`, `pbft.classic.viewchange`.
 """
 
 from __future__ import annotations
@@ -13,12 +17,26 @@ from __future__ import annotations
 from fiscotool.check import trace_asking as asking
 from fiscotool.check import trace_blocks as blocks
 from fiscotool.check import trace_proposals as proposals
+from fiscotool.check import trace_views as views
 from fiscotool.check.trace_book import Key
 from fiscotool.check.trace_node import Node
 from fiscotool.check.trace_votes import count, set_text, silently
 from fiscotool.pbft.trace import TraceRecord
 
-__all__ = ["accept", "checkpoint_counted", "head", "join", "ledger_commit", "propose", "stable", "start", "timeout", "view_change_counted"]
+__all__ = [
+    "accept",
+    "checkpoint_counted",
+    "enter_view",
+    "head",
+    "join",
+    "ledger_commit",
+    "propose",
+    "send_view_change",
+    "stable",
+    "start",
+    "timeout",
+    "view_change_counted",
+]
 
 
 def start(node: Node, record: TraceRecord) -> Key | None:
@@ -110,33 +128,88 @@ def stable(node: Node, record: TraceRecord) -> Key | None:
 
 def timeout(node: Node, record: TraceRecord) -> Key | None:
     """The timer ran out, also while a block is being executed."""
+    _settle_join(node)
     node.book.premises["timeouts"] += 1
     asked = record.to_view
-    if asked is not None and node.to_view is not None:
-        node.guards["timeout.view"] += 1
-        if asked != node.to_view + 1:
-            node.fail("timeout.view", record, f"view {node.to_view} was asked for last", node.to_view + 1, asked)
+    if asked is not None:
+        if node.to_view is not None:
+            node.guards["timeout.view"] += 1
+            if asked != node.to_view + 1:
+                node.fail("timeout.view", record, f"view {node.to_view} was asked for last", node.to_view + 1, asked)
+        node.to_view = asked
+        node.owed.add(asked)
     node.in_timeout, node.cause, node.target = True, "timeout", asked or 0
     return None
 
 
 def join(node: Node, record: TraceRecord) -> Key | None:
     """F+1 others ask for views above the own one: ask for the lowest of them."""
+    _settle_join(node)
     view, own = record.view, record.own_view
     node.book.premises["joined"] += 1
     if view is not None and own is not None and view <= own:
         node.book.premises["primary given up"] += 1
         view = (record.to_view if record.to_view is not None else own) + 1
     elif view is not None and own is not None:
-        votes = {sender: asked for asked, senders in node.view_changes.items() for sender in senders if asked > own}
-        members = node.members((node.head or 0) + 1)
         node.guards["join.weight"] += 1
-        have = members.weight(votes)
-        if have < members.join:
-            text = f"joining needs weight {members.join} above view {own}, has {set_text(votes)}={have}"
-            node.fail("join.weight", record, text, members.join, have)
+        node.joining = (own, record, node.position)
+        if _has_joined(node, own):
+            node.joining = None
+    if view is not None:
+        node.owed.add(view)
     node.cause, node.target, node.in_timeout = "joined", view or 0, True
     return None
+
+
+def _has_joined(node: Node, own: int) -> bool:
+    """Whether more than f ask for views above `own`."""
+    members = node.members((node.head or 0) + 1)
+    return members.weight(_above(node, own)) >= members.join
+
+
+def _above(node: Node, own: int) -> dict[int, int]:
+    """Who asks for a view above `own`, and for which."""
+    return {sender: asked for asked, senders in node.view_changes.items() for sender in senders if asked > own}
+
+
+def _settle_join(node: Node) -> None:
+    """Joining is told before the view change that brought it about is told as counted: one step, which is over now."""
+    if node.joining is None:
+        return
+    (own, record, position), node.joining = node.joining, None
+    if _has_joined(node, own):
+        return
+    votes, members = _above(node, own), node.members((node.head or 0) + 1)
+    have, was = members.weight(votes), node.position
+    node.position = position
+    text = f"joining needs weight {members.join} above view {own}, has {set_text(votes)}={have}"
+    node.fail("join.weight", record, text, members.join, have)
+    node.position = was
+
+
+def send_view_change(node: Node, record: TraceRecord) -> Key | None:
+    """A view change leaves: once it is durable, which may be after its view was entered; or to be shown the NewView of the own view."""
+    _settle_join(node)
+    view = record.view
+    if view is None:
+        return None
+    if view in node.owed:
+        node.owed.discard(view)
+        if (node.view is not None and view <= node.view) or (node.to_view is not None and view < node.to_view):
+            return None
+    elif view == node.view and not node.in_timeout and node.cause != "start":
+        node.guards["ask.cause"] += 1
+        members = node.members((node.head or 0) + 1)
+        if node.entered == view and members.weight(_voting_later(node, view)) < members.join:
+            node.fail("ask.cause", record, f"the NewView of view {view} is known, and no f+1 others vote in a later view")
+        return None
+    return asking.send_view_change(node, record)
+
+
+def _voting_later(node: Node, view: int) -> set[int]:
+    """Whose votes of views after `view` were counted."""
+    every = [votes for slot in node.slots.values() for votes in (*slot.prepares.values(), *slot.commits.values())]
+    return {sender for votes in every for sender, seen in votes.items() if seen > view}
 
 
 def view_change_counted(node: Node, record: TraceRecord) -> Key | None:
@@ -145,4 +218,16 @@ def view_change_counted(node: Node, record: TraceRecord) -> Key | None:
         for asked, senders in node.view_changes.items():
             if asked != record.view:
                 senders.pop(record.sender, None)
-    return asking.view_change_counted(node, record)
+    asking.view_change_counted(node, record)
+    _settle_join(node)
+    return None
+
+
+def enter_view(node: Node, record: TraceRecord) -> Key | None:
+    """Votes of earlier views are forgotten, but for the Commits of what was committed."""
+    _settle_join(node)
+    kept = [(slot, {digest: dict(votes) for digest, votes in slot.commits.items()}) for slot in node.slots.values() if slot.agreed]
+    views.enter_view(node, record)
+    for slot, commits in kept:
+        slot.commits = commits
+    return None

@@ -110,6 +110,10 @@ class Node:
         self.first_asks = 2
         self.asked: tuple[int, int | None, TraceRecord, int] | None = None
         """A view change sent without a reason told: its view, the view asked for before, its record and place."""
+        self.joining: tuple[int, TraceRecord, int] | None = None
+        """Classic: a join whose view changes are not all told yet: the own view, its record and place."""
+        self.owed: set[int] = set()
+        """Classic: views asked for whose view change was not told to have left."""
         self.written = -1
         self.next_executed: int | None = None
         self.debt: tuple[int, TraceRecord, int] | None = None

@@ -64,6 +64,7 @@ _REASONS: Final = {
     Act.PREPARED: Act.SEND_COMMIT,
 }
 """What goes before a vote is sent (Rule 2); of counted votes only the own ones."""
+_REASONS_MAX: Final = 256
 _HELD_MAX: Final = 256
 
 
@@ -76,7 +77,7 @@ class TraceMaker:
         self._offset_s = offset_s
         self._error_s = error_s
         self._sequence = 0
-        self._reasons: dict[Act, TraceRecord] = {}
+        self._reasons: dict[tuple[Act, int | None], TraceRecord] = {}
         self._held: list[TraceRecord] = []
         self._held_height: int | None = None
 
@@ -116,12 +117,17 @@ class TraceMaker:
             change_cycle=state.change_cycle if state else None,
         )
         if act in _REASONS and (act in {Act.ACCEPT_PROPOSAL, Act.PREPARED} or event.sender == event.own):
-            self._reasons[_REASONS[act]] = record
+            # A NewView proposes several heights again, all of which are accepted before the first Prepare is sent.
+            key = (_REASONS[act], record.height)
+            self._reasons.pop(key, None)
+            self._reasons[key] = record
+            if len(self._reasons) > _REASONS_MAX:
+                del self._reasons[next(iter(self._reasons))]
         if act is Act.SEND_RECOVER and state is not None:
             # A 3.x node shows the view change it answers; its answer says its own view and head.
             record = replace(record, view=state.view, height=state.head)
-        reason = self._reasons.get(act)
-        if reason is not None and reason.height == record.height and record.view is None:
+        reason = self._reasons.get((act, record.height))
+        if reason is not None and record.view is None:
             view = reason.view if reason.own_view is None else reason.own_view
             record = replace(
                 record,
