@@ -1,6 +1,6 @@
 """Logs of several nodes as one trace, with what they say about the group: generation, members, leader period.
 
-Rule 1. Members are those the logs name: 3.x tells their number at each start and change, 2.x by the votes it counts. Weights are not in
+Rule 1. Members are those the logs name: 3.x tells their number at each start and change, for 2.x see `sealers`. Weights are not in
         any log; without being told, every member weighs 1.
 Rule 2. A log may end before its node did, and the clocks of one machine tell times of different threads `SLACK_S` apart.
 Rule 3. Nothing is dropped in silence: logs without consensus lines, and lines not understood, are noted.
@@ -21,6 +21,7 @@ from fiscotool.check.trace import Members, TraceContext
 from fiscotool.observer.logs.collect import Source, open_log, read_source
 from fiscotool.observer.logs.events import Kind, LogEvent
 from fiscotool.observer.logs.parse import LogParser
+from fiscotool.observer.logs.sealers import NO_SEALER_MIN, Sightings, sealer_counts
 from fiscotool.observer.logs.times import LOCAL
 from fiscotool.observer.logs.trace import ACTS, TraceMaker
 from fiscotool.pbft.trace import TraceRecord
@@ -73,7 +74,7 @@ def evidence_of(
             notes.append(f"{source.node} has {unknown} consensus lines that are not understood")
     dialect = "fisco2" if starts["2"] > starts["3"] else "classic" if any(map(_is_of_classic, sources)) else "fisco3"
     context = TraceContext(
-        members=_members(records, sizes, periods, weights),
+        members=_members(records, sizes, periods, weights, is_2x=dialect == "fisco2"),
         dialect=dialect,
         faulty=faulty,
         tells_receives=dialect != "fisco2",
@@ -109,13 +110,22 @@ def _look(events: Iterable[LogEvent], sizes: dict[int, int], starts: Counter[str
             starts["3" if event.state is not None else "2"] += 1
 
 
-def _members(records: Sequence[TraceRecord], sizes: dict[int, int], periods: Counter[int], weights: tuple[int, ...]) -> tuple[Members, ...]:
+def _members(
+    records: Sequence[TraceRecord], sizes: dict[int, int], periods: Counter[int], weights: tuple[int, ...], *, is_2x: bool
+) -> tuple[Members, ...]:
     """Members over heights. Where no log says how many there are, as many as have an index or vote."""
     period = periods.most_common(1)[0][0] if periods else 1
     if weights:
         return (Members(0, weights, period),)
+    if is_2x and not sizes:
+        sightings = Sightings()
+        sightings.note(records)
+        counted = sealer_counts(sightings)
+        if counted:
+            return tuple(Members(since, (1,) * count, period) for since, count in counted)
     if not sizes:
-        seen = max((max(record.index or 0, record.sender or 0) for record in records), default=0)
+        every = (index for record in records for index in (record.index, record.sender) if index is not None)
+        seen = max((index for index in every if index < NO_SEALER_MIN), default=0)
         return (Members(0, (1,) * (seen + 1), period),)
     found: list[Members] = []
     for since in sorted(sizes):
