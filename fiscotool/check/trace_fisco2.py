@@ -82,6 +82,7 @@ def accept(node: Node, record: TraceRecord) -> Key | None:
         if slot.view == view and slot.accepted and slot.accepted != digest and slot.executed:
             node.fail("accept.single", record, f"accepted {slot.accepted[:8]} in view {view} before")
     slot.accepted, slot.view, slot.executed = digest, -1 if view is None else view, ""
+    slot.early_sender = record.sender if record.sender is not None and node.is_leaderless else -1
     return None
 
 
@@ -229,8 +230,12 @@ def enter_view(node: Node, record: TraceRecord) -> Key | None:
     node.view = node.to_view = node.entered = view
     node.in_timeout, node.debt, node.is_leaderless, node.target = False, None, False, 0
     node.view_changes = {asked: votes for asked, votes in node.view_changes.items() if asked > view}
-    for slot in node.slots.values():
-        slot.accepted, slot.executed = "", ""
+    for height, slot in node.slots.items():
+        if slot.early_sender >= 0 and slot.early_sender == node.leader(height, view):
+            slot.view = view  # entering the view and accepting its first proposal are one step
+        else:
+            slot.accepted, slot.executed = "", ""
+        slot.early_sender = -1
         for votes in (*slot.prepares.values(), *slot.commits.values()):
             for sender in [sender for sender, seen in votes.items() if seen < view]:
                 del votes[sender]

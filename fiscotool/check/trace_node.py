@@ -30,6 +30,7 @@ class Slot:
         "checkpoints",
         "commits",
         "committed_in",
+        "early_sender",
         "executed",
         "is_known",
         "is_stable",
@@ -52,6 +53,8 @@ class Slot:
         self.is_stable = False
         self.is_known = is_known
         self.committed_in = -1
+        self.early_sender = -1
+        """2.x: whose proposal was accepted while a view was asked for; it may be of that view."""
         self.result = ""
         self.prepares: Votes = {}
         self.commits: Votes = {}

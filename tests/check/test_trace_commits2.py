@@ -1,4 +1,4 @@
-"""2.x: a block that synchronisation brought before the node told that it has Commits enough for it."""
+"""2.x: what is told after that which follows from it: Commits after the block was synchronised, a view after its first proposal."""
 
 from __future__ import annotations
 
@@ -45,3 +45,20 @@ def test_commits_told_late_for_another_block_than_the_ledger_has_are_refused() -
 def test_commits_told_late_for_what_was_never_prepared_are_refused() -> None:
     records = without(overtaken(), lambda record: record.act is Act.PREPARED)
     assert "committed.prepared" in {breach.guard for breach in judged(records).breaches}
+
+
+def entered_with(sender: int) -> list[TraceRecord]:
+    """node1 asks for view 1, and tells of a proposal of `sender` right before it tells that it has entered it."""
+    scribe = Scribe()
+    scribe.tell(1, Act.START)
+    scribe.tell(1, Act.HEAD, height=0, digest="aa" * 4)
+    scribe.tell(1, Act.SEND_VIEW_CHANGE, view=1)
+    scribe.tell(1, Act.ACCEPT_PROPOSAL, height=1, digest=PROPOSED, sender=sender)
+    scribe.tell(1, Act.ENTER_VIEW, view=1)
+    scribe.tell(1, Act.EXECUTED, height=1, digest=RESULT)
+    return scribe.records
+
+
+def test_the_first_proposal_of_a_view_may_be_told_before_the_view_is_entered() -> None:
+    assert judged(entered_with(1)).verdict is Verdict.CONSISTENT
+    assert {breach.guard for breach in judged(entered_with(0)).breaches} == {"executed.accepted"}
