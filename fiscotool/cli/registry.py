@@ -40,11 +40,11 @@ COMMANDS: dict[str, Entry] = {
     "send": Entry("send", "send", "Send signed transactions and say what became of each."),
     "observe": Entry("observe", "observe", "Record what all nodes say, for `check` and `report`."),
     "drill": Entry("drill", "drill", "Break the chain on purpose, heal it, record what happened."),
-    "check": Entry("check", "check", "Judge a recording: does it show what PBFT allows?"),
+    "check": Entry("check", "check", "Judge a recording, or what nodes' logs tell: does it show what PBFT allows?"),
     "audit": Entry("audit", "audit", "Verify a chain's whole evidence from RPC alone."),
     "report": Entry("check", "report", "Write the consistency report of a recording."),
     "simulate": Entry("simulate", "simulate", "Run whole chains in virtual time, with faults drawn from a seed."),
-    "compare-protocols": Entry("compare", "compare_protocols", "Compare what protocols cost: messages, bytes, signatures, delays."),
+    "compare-protocols": Entry("compare", "compare_protocols", "Compare what protocols cost: messages, bytes, signatures, time."),
     "model": Entry("model", "model", "Explore every schedule of a protocol within bounds."),
     "destroy": Entry("chain", "destroy", "Remove a chain that deploy made, after asking."),
 }
