@@ -84,12 +84,12 @@ def head(node: Node, record: TraceRecord) -> Key | None:
     """A new head; the log is kept."""
     if node.view is None and record.own_view is not None:
         node.view, node.to_view = record.own_view, record.to_view
+    if node.head is None and record.height == 0:
+        node.low = 0  # a process that begins above has a checkpoint on its disk, and tells which one with its view change at the earliest
     slots, locks, votes = node.slots, node.durable_locks, node.durable_votes
     node.slots, node.durable_locks = {}, {}
     blocks.head(node, record)
     node.slots, node.durable_locks, node.durable_votes = slots, locks, votes
-    if node.low is None:
-        node.low = 0
     if record.to_view is not None and record.to_view == record.own_view:
         node.in_timeout = None  # a process may begin while it waits for the view it names
     return None
@@ -193,6 +193,8 @@ def send_view_change(node: Node, record: TraceRecord) -> Key | None:
     view = record.view
     if view is None:
         return None
+    if node.low is None:
+        node.low = record.height
     if view in node.owed:
         node.owed.discard(view)
         if (node.view is not None and view <= node.view) or (node.to_view is not None and view < node.to_view):

@@ -88,3 +88,18 @@ def test_a_view_change_of_the_own_view_once_its_new_view_is_known_is_refused() -
     again = changed(records, len(records) - 1, act=Act.SEND_VIEW_CHANGE, sender=None, weight=None, digest="")
     assert guards(again) == {"ask.cause"}
     assert not guards(records)
+
+
+def restarted(proposed: int, stable: int) -> list[TraceRecord]:
+    """node3 leads view 3, begins again at height 51 and tells its last stable checkpoint."""
+    scribe = Scribe()
+    scribe.tell(3, Act.START)
+    scribe.tell(3, Act.HEAD, height=51, digest="aa" * 4, own_view=3, to_view=3)
+    scribe.tell(3, Act.SEND_VIEW_CHANGE, height=stable, view=3)
+    scribe.tell(3, Act.PROPOSE, height=proposed, view=3, digest="0034beef")
+    return scribe.records
+
+
+def test_after_a_restart_the_window_begins_at_the_checkpoint_of_the_disk() -> None:
+    assert judged(restarted(52, 50)).verdict is Verdict.CONSISTENT
+    assert guards(restarted(152, 50)) == {"propose.window"}
