@@ -7,7 +7,7 @@ from datetime import UTC
 
 import pytest
 
-from fiscotool.observer.logs.events import LogEvent
+from fiscotool.observer.logs.events import Kind, LogEvent
 from fiscotool.observer.logs.parse import LogParser
 from fiscotool.observer.logs.trace import TraceMaker
 from fiscotool.pbft.trace import Act, TraceRecord, same_digest
@@ -83,3 +83,15 @@ def test_digests_are_compared_as_far_as_both_tell() -> None:
     assert same_digest("abcd1234", "abcd1234ffff") is True
     assert same_digest("abcd1234", "abcd1235ffff") is False
     assert same_digest("", "abcd1234") is None
+
+
+def test_each_of_several_prepares_sent_together_is_of_its_own_height() -> None:
+    """A NewView of published PBFT: all heights are accepted before the first Prepare is told as sent, with nothing but its height."""
+
+    def line(kind: Kind, height: int, view: int | None, digest: str) -> LogEvent:
+        return LogEvent("node1", 1.0, kind, height, view, digest, None, None, 1, None, "info", "", height)
+
+    accepted = [line(Kind.ACCEPTED, height, 1, f"000{height}beef") for height in (1, 2, 3)]
+    sent = [line(Kind.PREPARE_SENT, height, None, "") for height in (1, 2, 3)]
+    told = [record for record in TraceMaker("node1").records([*accepted, *sent]) if record.act is Act.SEND_PREPARE]
+    assert [(record.height, record.view, record.digest) for record in told] == [(1, 1, "0001beef"), (2, 1, "0002beef"), (3, 1, "0003beef")]
