@@ -31,10 +31,10 @@ BOTH = pytest.mark.parametrize("dialect", OURS, ids=lambda dialect: dialect.name
 
 @BOTH
 def test_drawn_worlds_are_safe_and_live(dialect: Any) -> None:
-    outcomes = [simulate(draw_settings(seed, dialect=dialect.name)) for seed in range(12)]
+    outcomes = [simulate(draw_settings(seed, dialect=dialect.name)) for seed in range(8)]
     assert [(outcome.settings.seed, outcome.rules_broken, outcome.stuck) for outcome in outcomes if not outcome.is_good] == []
-    assert sum(outcome.decisions for outcome in outcomes) > 50
-    assert len({outcome.log_sha256 for outcome in outcomes}) == 12
+    assert sum(outcome.decisions for outcome in outcomes) > 30
+    assert len({outcome.log_sha256 for outcome in outcomes}) == 8
 
 
 @BOTH

@@ -32,7 +32,7 @@ def test_runs_that_once_showed_a_bug(seed: int, kind: str) -> None:
     assert outcome.is_good, outcome.reproduce()
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(swarm.KINDS))
 def test_no_two_replicas_decide_differently_and_all_go_on_after_healing(seed: int, kind: str) -> None:
     outcome = swarm.run_seed(seed, kind)

@@ -63,7 +63,7 @@ def test_the_log_is_what_is_hashed() -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_swarm_of_worlds_is_safe_and_live(dialect: str) -> None:
-    outcomes = [simulate(draw_settings(seed, dialect=dialect)) for seed in range(300, 324)]
+    outcomes = [simulate(draw_settings(seed, dialect=dialect)) for seed in range(300, 312)]
     assert [(outcome.settings.seed, outcome.rules_broken, outcome.stuck) for outcome in outcomes if not outcome.is_good] == []
     assert max(outcome.decisions for outcome in outcomes) >= 8
 
