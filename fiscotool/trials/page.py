@@ -58,7 +58,9 @@ def _summary(place: dict[tuple[str, str], Verdict], numbers: Numbers) -> str:
             tried = [name for name in names if (name, method) in place and place[name, method].result is not Result.NOT_APPLICABLE]
             cells.append(_share(sum(is_killed(place, name, (method,)) for name in tried), len(tried)))
         rows.append(f"| {title} | " + " | ".join(cells) + " |")
-    return f"{len(MUTANTS)} mutants, {numbers.seconds / 60:.0f} minutes on the clock.\n\n" + "\n".join(rows)
+    # Cells of several runs have no time in common; then there is none to tell.
+    took = f"in one run of {numbers.seconds / 60:.0f} minutes" if numbers.seconds else "put together from several runs"
+    return f"{len(MUTANTS)} mutants, {took}.\n\n" + "\n".join(rows)
 
 
 def _cell(verdict: Verdict | None) -> str:
