@@ -14,10 +14,13 @@ Sources: Castro & Liskov, OSDI'99, sections 4.1 to 4.4; docs/pbft.md (classic); 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fiscotool.check import trace_asking as asking
 from fiscotool.check import trace_blocks as blocks
 from fiscotool.check import trace_proposals as proposals
 from fiscotool.check import trace_views as views
+from fiscotool.check import trace_votes as votes
 from fiscotool.check.trace_book import Key
 from fiscotool.check.trace_node import Node
 from fiscotool.check.trace_votes import count, set_text, silently
@@ -31,6 +34,7 @@ __all__ = [
     "join",
     "ledger_commit",
     "propose",
+    "send_prepare",
     "send_view_change",
     "stable",
     "start",
@@ -47,8 +51,15 @@ def start(node: Node, record: TraceRecord) -> Key | None:
 
 
 def propose(node: Node, record: TraceRecord) -> Key | None:
-    """The primary assigns a height."""
-    return proposals.propose(node, record)
+    """The primary assigns a height. Told when it leaves, without its view: until the first Prepare of a view it may be of the last one."""
+    is_late = record.view is None and node.view is not None and node.left >= 0 and node.leader(record.height or 0, node.view) != node.index
+    return proposals.propose(node, replace(record, view=node.left) if is_late else record)
+
+
+def send_prepare(node: Node, record: TraceRecord) -> Key | None:
+    """An own Prepare leaves, and with it everything that was to leave earlier."""
+    node.left = -1
+    return votes.send_prepare(node, record)
 
 
 def accept(node: Node, record: TraceRecord) -> Key | None:
@@ -86,10 +97,10 @@ def head(node: Node, record: TraceRecord) -> Key | None:
         node.view, node.to_view = record.own_view, record.to_view
     if node.head is None and record.height == 0:
         node.low = 0  # a process that begins above has a checkpoint on its disk, and tells which one with its view change at the earliest
-    slots, locks, votes = node.slots, node.durable_locks, node.durable_votes
+    slots, locks, cast = node.slots, node.durable_locks, node.durable_votes
     node.slots, node.durable_locks = {}, {}
     blocks.head(node, record)
-    node.slots, node.durable_locks, node.durable_votes = slots, locks, votes
+    node.slots, node.durable_locks, node.durable_votes = slots, locks, cast
     if record.to_view is not None and record.to_view == record.own_view:
         node.in_timeout = None  # a process may begin while it waits for the view it names
     return None
@@ -229,6 +240,7 @@ def enter_view(node: Node, record: TraceRecord) -> Key | None:
     """Votes of earlier views are forgotten, but for the Commits of what was committed."""
     _settle_join(node)
     kept = [(slot, {digest: dict(votes) for digest, votes in slot.commits.items()}) for slot in node.slots.values() if slot.agreed]
+    node.left = node.view if node.view is not None else -1
     views.enter_view(node, record)
     for slot, commits in kept:
         slot.commits = commits

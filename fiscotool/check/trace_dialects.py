@@ -87,6 +87,7 @@ _CLASSIC: Final[dict[Act, Step]] = _FISCO3 | {
     Act.STABLE: classic.stable,
     Act.TIMEOUT: classic.timeout,
     Act.FAST_VIEW_CHANGE: classic.join,
+    Act.SEND_PREPARE: classic.send_prepare,
     Act.SEND_VIEW_CHANGE: classic.send_view_change,
     Act.RECEIVE_VIEW_CHANGE: classic.view_change_counted,
     Act.ENTER_VIEW: classic.enter_view,

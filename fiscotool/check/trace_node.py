@@ -117,6 +117,8 @@ class Node:
         """Classic: a join whose view changes are not all told yet: the own view, its record and place."""
         self.owed: set[int] = set()
         """Classic: views asked for whose view change was not told to have left."""
+        self.left = -1
+        """Classic: the view left last, while what was sent in it may still be told."""
         self.written = -1
         self.next_executed: int | None = None
         self.debt: tuple[int, TraceRecord, int] | None = None

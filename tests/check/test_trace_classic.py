@@ -103,3 +103,22 @@ def restarted(proposed: int, stable: int) -> list[TraceRecord]:
 def test_after_a_restart_the_window_begins_at_the_checkpoint_of_the_disk() -> None:
     assert judged(restarted(52, 50)).verdict is Verdict.CONSISTENT
     assert guards(restarted(152, 50)) == {"propose.window"}
+
+
+def left_with_a_proposal(*, prepares: bool) -> list[TraceRecord]:
+    """node3 leads view 3, enters view 4, and tells only then that a proposal has left."""
+    scribe = Scribe()
+    scribe.tell(3, Act.START)
+    scribe.tell(3, Act.HEAD, height=0, digest="aa" * 4, own_view=3, to_view=3)
+    scribe.tell(3, Act.ACCEPT_NEW_VIEW, height=0, view=4, sender=0)
+    scribe.tell(3, Act.ENTER_VIEW, height=0, view=4, own_view=4, to_view=4)
+    if prepares:
+        scribe.tell(3, Act.ACCEPT_PROPOSAL, height=1, view=4, digest=BLOCK, sender=0)
+        scribe.tell(3, Act.SEND_PREPARE, height=1, view=4, digest=BLOCK)
+    scribe.tell(3, Act.PROPOSE, height=2, digest="0002beef")
+    return scribe.records
+
+
+def test_a_proposal_of_the_view_before_may_be_told_until_the_first_prepare() -> None:
+    assert judged(left_with_a_proposal(prepares=False)).verdict is Verdict.CONSISTENT
+    assert guards(left_with_a_proposal(prepares=True)) == {"propose.leader"}
