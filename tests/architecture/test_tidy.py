@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,17 +31,43 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
+def of_every_module(rule: Callable[[Path], None]) -> Callable[[], None]:
+    """One test for a rule, not one for each of some hundred modules: it names all modules that break the rule."""
+
+    def test() -> None:
+        broken = []
+        for path in modules():
+            try:
+                rule(path)
+            except AssertionError as error:
+                broken.append(str(error).splitlines()[0])
+        if broken:
+            pytest.fail("\n".join(broken))
+
+    return test
+
+
+def test_a_broken_rule_is_told_with_every_module_that_breaks_it() -> None:
+    def only_inits(path: Path) -> None:
+        assert path.name == "__init__.py", f"{name_of(path)} is none"
+
+    with pytest.raises(pytest.fail.Exception) as caught:
+        of_every_module(only_inits)()
+    assert len(str(caught.value).splitlines()) == sum(path.name != "__init__.py" for path in modules()) > 100
+
+
+@of_every_module
 def test_a_module_is_short_enough_to_be_read(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").count("\n")
     assert lines <= MODULE_LINES_MAX, f"{name_of(path)} has {lines} lines: split it by what it knows"
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
+@of_every_module
 def test_a_function_fits_on_a_screen(path: Path) -> None:
     long = [
         f"{name_of(path)}:{function.lineno} {function.name} has {(function.end_lineno or 0) - function.lineno + 1} lines"
@@ -50,7 +77,7 @@ def test_a_function_fits_on_a_screen(path: Path) -> None:
     assert not long, long
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
+@of_every_module
 def test_a_module_says_what_it_is(path: Path) -> None:
     docstring = ast.get_docstring(parse(path)) or ""
     assert docstring, f"{name_of(path)} has no docstring"
@@ -72,7 +99,7 @@ BANNED: list[tuple[str, str, tuple[str, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
+@of_every_module
 def test_banned_text(path: Path) -> None:
     where = path.relative_to(PACKAGE).as_posix()
     text = path.read_text(encoding="utf-8")
@@ -88,7 +115,7 @@ def test_the_banned_patterns_find_what_they_ban() -> None:
     assert all(re.search(pattern, bad) for pattern, _, _ in BANNED)
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
+@of_every_module
 def test_a_duration_says_its_unit(path: Path) -> None:
     plain = [
         f"{function.name}({argument.arg})"
