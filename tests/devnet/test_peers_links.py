@@ -67,7 +67,7 @@ def settings_of(chain: Chain, k: int) -> Settings:
     return read_settings(directory / "config.ini", directory / "config.genesis")
 
 
-async def until(condition: Callable[[], object], what: str, within_s: float = 8.0) -> None:
+async def until(condition: Callable[[], object], what: str, within_s: float = 30.0) -> None:
     deadline_s = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline_s, what

@@ -70,7 +70,7 @@ async def connected(server: HttpServer) -> AsyncIterator[tuple[asyncio.StreamRea
             await writer.wait_closed()
 
 
-async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
     deadline_s = asyncio.get_running_loop().time() + within_s
     while not condition():
         assert asyncio.get_running_loop().time() < deadline_s, "the condition did not come true"

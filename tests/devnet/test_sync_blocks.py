@@ -156,7 +156,7 @@ class Replica:
 
 
 def play(
-    scenario: Callable[[Network], Awaitable[list[Replica]]], done: Callable[[list[Replica]], object], within_s: float = 10.0
+    scenario: Callable[[Network], Awaitable[list[Replica]]], done: Callable[[list[Replica]], object], within_s: float = 30.0
 ) -> list[Replica]:
     async def main() -> list[Replica]:
         replicas = await scenario(Network())
