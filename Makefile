@@ -79,7 +79,7 @@ model: $(DEV_STAMP) ## count the exam's specification both ways and explore its 
 	$(BIN)/fiscotool model hypotheses --steps
 	$(BIN)/python bench/explorer.py --full
 
-mutants: $(DEV_STAMP) ## plant every bug, try every judge, write docs/mutants.md (about ten minutes)
+mutants: $(DEV_STAMP) ## plant every bug, try every judge, write docs/mutants.md (long: every bug in real processes)
 	$(BIN)/python scripts/run_mutants.py
 
 edits: $(DEV_STAMP) ## edit clean traces in ways the judge must reject, 10,000 times (3 minutes)
