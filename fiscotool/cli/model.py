@@ -11,15 +11,19 @@ import click
 from fiscotool.cli.explain_run import explain
 from fiscotool.cli.hypotheses import hypotheses
 from fiscotool.cli.model_refine import refine
-from fiscotool.cli.model_walks import REPLICAS, STATES_MAX, Walked, names_of, walk_fisco3, walk_howard
+from fiscotool.cli.model_specs import SPECS, foreign_to, takers
+from fiscotool.cli.model_walks import REPLICAS, STATES_MAX, Walked
 from fiscotool.cli.options import json_option
 from fiscotool.cli.output import Output, table
 from fiscotool.errors import ExitCode, UsageError
 
-HOWARD_ONLY = ("tstamps", "acc", "checkpoints", "unrepaired", "commit_quorum", "invariants", "method", "replicas", "reduced")
-FISCO3_ONLY = ("heights", "byzantine", "crashes", "holes", "quorum", "no_symmetry", "asks_progress", "sweeps")
 METHODS = ("packed", "plain", "both", "compiled")
 REDUCTIONS = ("symmetry", "eager")
+
+
+def _of(parameter: str, text: str) -> str:
+    """The help of an option that not every specification takes."""
+    return f"{takers(parameter)}: {text}"
 
 
 @click.group()
@@ -37,25 +41,35 @@ model.add_command(explain)
 
 
 @model.command()
-@click.option("--spec", type=click.Choice(["howard", "fisco3"]), default="howard", show_default=True, help="The specification.")
+@click.option("--spec", type=click.Choice(list(SPECS)), default="howard", show_default=True, help="The specification.")
 @click.option("--views", default=None, metavar="0..V", help="Views that exist.  [default: 0..0]")
-@click.option("--tstamps", default=None, metavar="1..N", help="howard: requests of the client.  [default: 1..1]")
-@click.option("--acc", default=None, metavar="I,I,…", help="howard: replicas that accept others' votes; all, none.  [default: all]")
-@click.option("--checkpoints", default=None, metavar="N,N,…", help="howard: numbers after which a checkpoint is made.  [default: none]")
-@click.option("--unrepaired", is_flag=True, help="howard: as published, where no backup can prepare.")
-@click.option("--commit-quorum", type=click.IntRange(0, REPLICAS), default=None, help="howard: plant a bug: so many commits are enough.")
-@click.option("--invariants", is_flag=True, help="howard: check SafetyInv and CommittedInv in every state (slower).")
-@click.option("--method", type=click.Choice(METHODS), default=None, help="howard: how to walk; both: and compare.")
-@click.option("--replicas", type=click.IntRange(4, 13), default=None, help="howard: how many, 3F + 1.  [default: 4]")
-@click.option("--reduce", "reduced", multiple=True, type=click.Choice(REDUCTIONS), help="howard: leave out what changes no verdict.")
-@click.option("--heights", default=None, metavar="1..H", help="fisco3: blocks.  [default: 1..1]")
-@click.option("--byzantine", type=click.IntRange(0, REPLICAS - 1), default=None, help="fisco3: a replica that says whatever it can sign.")
-@click.option("--crashes", type=click.IntRange(0, 7), default=None, help="fisco3: restarts, of all replicas together.")
-@click.option("--hole", "holes", multiple=True, metavar="NAME", help="fisco3: open a known hole (docs/pbft.md, quirks).")
-@click.option("--quorum", type=click.IntRange(1, REPLICAS), default=None, help="fisco3: plant a bug: so many votes certify.")
-@click.option("--progress", "asks_progress", is_flag=True, help="fisco3: must a block come from every state once faults stop?")
-@click.option("--no-symmetry", is_flag=True, help="fisco3: explore renamed values apart.")
-@click.option("--sweep", "sweeps", is_flag=True, help="fisco3: view by view, forgetting what is over; for larger bounds.")
+@click.option("--tstamps", default=None, metavar="1..N", help=_of("tstamps", "requests of the client.  [default: 1..1]"))
+@click.option("--acc", default=None, metavar="I,I,…", help=_of("acc", "replicas that accept others' votes; all, none.  [default: all]"))
+@click.option(
+    "--checkpoints", default=None, metavar="N,N,…", help=_of("checkpoints", "numbers after which a checkpoint is made.  [default: none]")
+)
+@click.option("--unrepaired", is_flag=True, help=_of("unrepaired", "as published, where no backup can prepare."))
+@click.option(
+    "--commit-quorum", type=click.IntRange(0, REPLICAS), default=None, help=_of("commit_quorum", "plant a bug: so many commits are enough.")
+)
+@click.option("--invariants", is_flag=True, help=_of("invariants", "check SafetyInv and CommittedInv in every state (slower)."))
+@click.option("--method", type=click.Choice(METHODS), default=None, help=_of("method", "how to walk; both: and compare."))
+@click.option("--replicas", type=click.IntRange(4, 13), default=None, help=_of("replicas", "how many, 3F + 1.  [default: 4]"))
+@click.option(
+    "--reduce", "reduced", multiple=True, type=click.Choice(REDUCTIONS), help=_of("reduced", "leave out what changes no verdict.")
+)
+@click.option("--heights", default=None, metavar="1..H", help=_of("heights", "blocks.  [default: 1..1]"))
+@click.option(
+    "--byzantine", type=click.IntRange(0, REPLICAS - 1), default=None, help=_of("byzantine", "a replica that says whatever it can sign.")
+)
+@click.option("--crashes", type=click.IntRange(0, 7), default=None, help=_of("crashes", "restarts, of all replicas together."))
+@click.option("--hole", "holes", multiple=True, metavar="NAME", help=_of("holes", "open a known hole (docs/pbft.md, quirks)."))
+@click.option("--quorum", type=click.IntRange(1, REPLICAS), default=None, help=_of("quorum", "plant a bug: so many votes certify."))
+@click.option(
+    "--progress", "asks_progress", is_flag=True, help=_of("asks_progress", "must a block come from every state once faults stop?")
+)
+@click.option("--no-symmetry", is_flag=True, help=_of("no_symmetry", "explore renamed values apart."))
+@click.option("--sweep", "sweeps", is_flag=True, help=_of("sweeps", "view by view, forgetting what is over; for larger bounds."))
 @click.option("--allow-never", "allowed", multiple=True, metavar="NAME", help="Do not fail because this was never reached.")
 @click.option(
     "--states",
@@ -81,17 +95,17 @@ def check(output: Output, spec: str, **options: Any) -> int:
     Example: fiscotool model check --spec fisco3 --heights 1..2 --byzantine 2
     Example: fiscotool model check --spec fisco3 --crashes 1 --byzantine 1 --hole amnesia
     """
-    foreign = FISCO3_ONLY if spec == "howard" else HOWARD_ONLY
-    wrong = [f"--{name.replace('_', '-')}" for name in foreign if options[name]]
+    asked = SPECS[spec]
+    wrong = [_spelled(name) for name in sorted(foreign_to(asked)) if _is_given(options[name])]
     if wrong:
         raise UsageError(f"{', '.join(wrong)} is not of --spec {spec}", hint="see: fiscotool model check --help")
-    unknown = sorted(set(options["allowed"]) - names_of(spec))
+    unknown = sorted(set(options["allowed"]) - asked.names())
     if unknown:
         raise UsageError(
             f"--allow-never {unknown[0]!r}: {spec} has no such action, guard or goal", hint="the table of counts has the names"
         )
     began_s = time.process_time()
-    walked = (walk_fisco3 if spec == "fisco3" else walk_howard)(output, options)
+    walked = asked.walk(output, options)
     _show(output, walked, time.process_time() - began_s, spec)
     found = walked.found
     if options["svg"] and found.violation is not None:
@@ -102,6 +116,17 @@ def check(output: Output, spec: str, **options: Any) -> int:
     for name in missed:
         output.say(f"never reached, and the bounds do not make it impossible: {name}")
     return ExitCode.OK if found.is_complete and not missed else ExitCode.INCONCLUSIVE
+
+
+def _is_given(value: Any) -> bool:
+    """Whether an option was on the command line: 0 is a value."""
+    return value is not None and value is not False and value != ()
+
+
+def _spelled(parameter: str) -> str:
+    """An option as it is typed."""
+    found = next((option for option in check.params if option.name == parameter), None)
+    return found.opts[0] if found else parameter
 
 
 def _draw(output: Output, file: str, name: str, labels: list[str]) -> None:

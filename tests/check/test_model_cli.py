@@ -53,6 +53,7 @@ def test_any_subset_accepts_and_what_it_cannot_reach_is_excused(acc: str) -> Non
         ("--spec", "fisco3", "--acc", "0"),
         ("--spec", "fisco3", "--crashes", "1", "--sweep"),
         ("--byzantine", "1"),
+        ("--byzantine", "0"),
     ],
 )
 def test_odd_parameters_are_usage_errors(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
