@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from fiscotool.check.fisco3_bounds import FILLER, Changed, Entered, Limits, leader_of
 from fiscotool.check.fisco3_local import EVERYONE, Local, Places
 from fiscotool.check.fisco3_views import READERS, ViewMessages
-from fiscotool.check.guards import Guards, guard_names, some_of
-from fiscotool.check.howard_bits import Step, bits_at
-from fiscotool.check.packed import Moves
+from fiscotool.check.frame import Asked, PackedFrame, Part
+from fiscotool.check.guards import guard_names, some_of
+from fiscotool.check.howard_bits import bits_at
 
 OF_A_HEIGHT: Final = ("propose", "accept", "accept again", "prepared", "agreed")
 GOALS: Final = ("a block is written", "certified in a later view", "an empty block fills a gap")
@@ -44,20 +43,19 @@ CONJUNCTS: Final = {
 """What `Guards` counts."""
 
 
-class Fisco3Frame(ABC):
+class Fisco3Frame(PackedFrame):
     """The model for `check.packed`. `only_view`, when set, lets votes be cast by the replicas in that view alone (`check.sweep`)."""
 
     actions = ACTIONS
     guards = guard_names(CONJUNCTS)
 
     def __init__(self, limits: Limits) -> None:
+        super().__init__()
         self.limits = limits
         self.only_view: int | None = None
         self._places = Places(limits)
         self._messages = ViewMessages(limits, self._places, self._widen)
-        self._guards = Guards()
-        self._decided_bits = self._places.decided_bits() | 1 << self._places.torn
-        self._verdicts: dict[int, bool] = {}
+        self._asked = Asked(self._places.decided_bits() | 1 << self._places.torn, self._agrees)
         self.part_names = [
             (i, kind, h)
             for i in limits.honest
@@ -65,7 +63,6 @@ class Fisco3Frame(ABC):
             if self._is_possible(kind)
             for h in (self._places.heights if kind in OF_A_HEIGHT else (0,))
         ]
-        self.parts = len(self.part_names)
         self._masks = [self._places.mask(i, kind, h) for i, kind, h in self.part_names]
 
     def _is_possible(self, kind: str) -> bool:
@@ -77,44 +74,22 @@ class Fisco3Frame(ABC):
 
     def _widen(self, message: Changed | Entered, at: int) -> None:
         """Shows a new message to the parts that read it."""
-        for part, (i, kind, _) in enumerate(self.part_names):
-            reads = kind in READERS and not (
-                kind == "new view" and isinstance(message, Entered) and leader_of(message.base + 1, message.view) != i
-            )
-            if reads or (isinstance(message, Changed) and kind == "time out" and i == message.sender):
-                self._masks[part] |= 1 << at
+
+        def reads(part: Part) -> bool:
+            i, kind, _ = part
+            if kind == "new view" and isinstance(message, Entered) and leader_of(message.base + 1, message.view) != i:
+                return False
+            return kind in READERS or (isinstance(message, Changed) and kind == "time out" and i == message.sender)
+
+        self.widen(reads, at)
 
     def initial(self) -> int:
         """Everybody in view 0 at height 0; every vote of the Byzantine replica is there."""
         return self._places.forged()
 
-    def mask(self, part: int) -> int:
-        """What a part reads or writes."""
-        return self._masks[part]
-
-    def moves(self, part: int, seen: int) -> Moves:
-        """All steps of a part, as differences."""
-        self._guards.take()
-        steps = list(self._steps(part, seen))
-        counts: dict[str, int] = {}
-        for action, _, _ in steps:
-            counts[action] = counts.get(action, 0) + 1
-        differences = dict.fromkeys(after - seen for _, _, after in steps)
-        differences.pop(0, None)
-        return Moves(len(steps), tuple(differences), tuple(counts.items()), self._guards.take())
-
-    def explain(self, part: int, seen: int) -> list[Step]:
-        """All steps of a part with their labels."""
-        i = self.part_names[part][0]
-        return [(action, f"node{i} {label}", after - seen) for action, label, after in self._steps(part, seen)]
-
     def agrees(self, state: int) -> bool:
         """Agreement: no two honest replicas wrote or agreed on different values at a height, and none changed its mind."""
-        told = state & self._decided_bits
-        known = self._verdicts.get(told)
-        if known is None:
-            known = self._verdicts[told] = self._agrees(told)
-        return known
+        return self._asked(state)
 
     def _agrees(self, state: int) -> bool:
         if state >> self._places.torn & 1:
@@ -148,7 +123,3 @@ class Fisco3Frame(ABC):
     def view_messages(self) -> ViewMessages:
         """The messages that get bits as they are made."""
         return self._messages
-
-    @abstractmethod
-    def _steps(self, part: int, s: int) -> Iterator[Step]:
-        """All steps of a part: action, label, state after."""
