@@ -7,10 +7,13 @@ from typing import Final
 
 from fiscotool.check.fisco3_bounds import FILLER, Changed, Entered, Limits, leader_of
 from fiscotool.check.fisco3_local import EVERYONE, Local, Places
-from fiscotool.check.fisco3_views import READERS, ViewMessages
-from fiscotool.check.frame import Asked, PackedFrame, Part
+from fiscotool.check.fisco3_views import READERS, ViewMessages, can_lead
+from fiscotool.check.frame import Asked, PackedFrame
 from fiscotool.check.guards import guard_names, some_of
 from fiscotool.check.howard_bits import bits_at
+
+ANY_VIEW: Final = -1
+"""The view of a part that is of no one view. What reads view messages is cut by views: the less it sees, the oftener it saw it before."""
 
 OF_A_HEIGHT: Final = ("propose", "accept", "accept again", "prepared", "agreed")
 GOALS: Final = ("a block is written", "certified in a later view", "an empty block fills a gap")
@@ -56,14 +59,18 @@ class Fisco3Frame(PackedFrame):
         self._places = Places(limits)
         self._messages = ViewMessages(limits, self._places, self._widen)
         self._asked = Asked(self._places.decided_bits() | 1 << self._places.torn, self._agrees)
-        self.part_names = [
-            (i, kind, h)
+        named = [
+            (i, kind, h, view)
             for i in limits.honest
             for kind in ACTIONS
             if self._is_possible(kind)
             for h in (self._places.heights if kind in OF_A_HEIGHT else (0,))
+            for view in (range(1, limits.view_max + 1) if kind in READERS else (ANY_VIEW,))
+            if kind != "new view" or can_lead(i, view, limits.heights)
         ]
-        self._masks = [self._places.mask(i, kind, h) for i, kind, h in self.part_names]
+        self.part_names = [(i, kind, h) for i, kind, h, _ in named]
+        self.part_views = [view for *_, view in named]
+        self._masks = [self._places.mask(i, kind, h, view) for i, kind, h, view in named]
 
     def _is_possible(self, kind: str) -> bool:
         if kind in OF_VIEWS:
@@ -74,14 +81,12 @@ class Fisco3Frame(PackedFrame):
 
     def _widen(self, message: Changed | Entered, at: int) -> None:
         """Shows a new message to the parts that read it."""
-
-        def reads(part: Part) -> bool:
-            i, kind, _ = part
-            if kind == "new view" and isinstance(message, Entered) and leader_of(message.base + 1, message.view) != i:
-                return False
-            return kind in READERS or (isinstance(message, Changed) and kind == "time out" and i == message.sender)
-
-        self.widen(reads, at)
+        for part, ((i, kind, _), view) in enumerate(zip(self.part_names, self.part_views, strict=True)):
+            reads = view == message.view and not (
+                kind == "new view" and isinstance(message, Entered) and leader_of(message.base + 1, message.view) != i
+            )
+            if reads or (isinstance(message, Changed) and kind == "time out" and i == message.sender):
+                self._masks[part] |= 1 << at
 
     def initial(self) -> int:
         """Everybody in view 0 at height 0; every vote of the Byzantine replica is there."""

@@ -108,7 +108,11 @@ class Local:
 
 
 class Places:
-    """The layout of a state: messages first, then the replicas, then what is shared."""
+    """The layout of a state: messages first, then the replicas, then what is shared.
+
+    With a liar, who may show any certificate there is, each slot has a bit that says whether a quorum prepared it: it follows from the
+    votes, and saves whoever reads certificates from reading votes.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -118,6 +122,7 @@ class Places:
         self.slots: list[Slot] = list(product(views, self.heights, values))
         self.preprepare = {slot: self.place() for slot in self.slots}
         self.votes = {kind: {slot: self.place(NODES) for slot in self.slots} for kind in ("prepare", "commit")}
+        self.certified = {slot: self.place() for slot in self.slots if limits.byzantine is not None}
         self._prefixes = {h: list(product(values, repeat=h)) for h in self.heights}
         self.checkpoint = {prefix: self.place(NODES) for h in self.heights for prefix in self._prefixes[h]}
         self._replica_bits = OWN_BITS + HEIGHT_BITS * limits.heights
@@ -136,34 +141,47 @@ class Places:
         """All prefixes of one block more; none beyond the last height."""
         return [prefix for prefix in self._prefixes.get(len(below) + 1, []) if prefix[:-1] == below]
 
-    def mask(self, i: int, kind: str, h: int) -> int:
+    def mask(self, i: int, kind: str, h: int, view: int) -> int:
         """The fixed bits that a part reads or writes. `h` is 0 for parts of no one height."""
         own = 1 << i
         here = {slot for slot in self.slots if slot[1] == h}
         prepares = [at for slot, at in self.votes["prepare"].items() if slot in here]
+        in_view = [at for slot, at in self.votes["prepare"].items() if slot in here and slot[0] == view]
         commits = [at for slot, at in self.votes["commit"].items() if slot in here]
         shown = bits_at((at for slot, at in self.preprepare.items() if slot in here), 1)
-        proofs = bits_at(self.votes["prepare"].values(), EVERYONE) if self.liar else 0
         checkpoints = bits_at(self.checkpoint.values(), EVERYONE)
         bits = {
             "propose": shown | bits_at(prepares, EVERYONE),
             "accept": shown | bits_at(prepares, EVERYONE),
-            "accept again": bits_at(prepares, own) | proofs,
+            "accept again": bits_at(in_view, EVERYONE) | self.proofs(view),
             "prepared": bits_at(prepares, EVERYONE) | bits_at(commits, own),
             "agreed": bits_at(commits, EVERYONE) | bits_at(self.checkpoint.values(), own) | 1 << self.torn,
-            "new view": proofs,
-            "enter view": proofs,
+            "new view": self.proofs(view),
+            "enter view": self.proofs(view),
             "pull": checkpoints,
             "write": checkpoints,
             "sync": 0,
             "crash": ((1 << CRASH_BITS) - 1) << self.crash_count | 1 << self.torn,
         }.get(kind, 0)
+        return bits | self._own_bits(i, kind, h)
+
+    def _own_bits(self, i: int, kind: str, h: int) -> int:
+        """What a part reads of the replica itself."""
         at = self._replica.get(i)
         if at is None:
-            return bits
-        if kind in {"accept", "prepared"}:
-            return bits | (1 << OWN_BITS) - 1 << at | (1 << HEIGHT_BITS) - 1 << at + OWN_BITS + HEIGHT_BITS * (h - 1)
-        return bits | ((1 << self._replica_bits) - 1) << at
+            return 0
+        views = (1 << OWN_BITS) - 1 << at
+        if kind in {"accept", "accept again", "prepared"}:
+            return views | (1 << HEIGHT_BITS) - 1 << at + OWN_BITS + HEIGHT_BITS * (h - 1)
+        if kind == "enter view":
+            return views
+        if kind == "new view":
+            return views | bits_at((at + OWN_BITS + HEIGHT_BITS * (k - 1) for k in self.heights), (1 << VALUE_BITS) - 1)
+        return ((1 << self._replica_bits) - 1) << at
+
+    def proofs(self, view: int) -> int:
+        """Where certificates are told that can be shown for a view: those of the views before."""
+        return bits_at((at for slot, at in self.certified.items() if slot[0] < view), 1)
 
     def replica_mask(self, i: int) -> int:
         """All bits of a replica."""
@@ -183,6 +201,8 @@ class Places:
     def forged(self) -> int:
         """Every vote and checkpoint that the Byzantine replica can sign. What it proposes it says only to those who ask."""
         votes = sum(bits_at(table.values(), self.liar) for table in self.votes.values())
+        if self.limits.quorum <= self.liar.bit_count():
+            votes |= bits_at(self.certified.values(), 1)
         return votes | bits_at(self.checkpoint.values(), self.liar)
 
     def proposed(self, s: int, h: int) -> Iterator[Slot]:
@@ -216,7 +236,14 @@ class Places:
     def vote(self, s: int, i: int, me: Local, slot: Slot) -> int:
         """With this proposal accepted and the Prepare sent."""
         view, h, value = slot
-        return self.put(self.send(s, "prepare", slot, i), i, me.with_vote(h, view, value))
+        after = self.send(s, "prepare", slot, i)
+        if slot in self.certified and self.count(s, "prepare", slot) < self.limits.quorum <= self.count(after, "prepare", slot):
+            after |= 1 << self.certified[slot]
+        return self.put(after, i, me.with_vote(h, view, value))
+
+    def with_certificates(self, s: int) -> int:
+        """The state with its certificates told, when its votes were put together otherwise than by `vote`."""
+        return s | sum(1 << at for slot, at in self.certified.items() if self.count(s, "prepare", slot) >= self.limits.quorum)
 
     def crashes(self, s: int) -> int:
         """Crashes so far."""

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from fiscotool.check.fisco3_bounds import FILLER, NAMES, Changed, Lock, Slot, leader_of
 from fiscotool.check.fisco3_frame import Fisco3Frame
 from fiscotool.check.fisco3_local import Local
-from fiscotool.check.fisco3_views import can_lead, told_again
+from fiscotool.check.fisco3_views import told_again
 from fiscotool.check.howard_bits import Step
 
 
@@ -32,7 +32,7 @@ class PackedFisco3(Fisco3Frame):
     """The model for `check.packed`."""
 
     def _steps(self, part: int, s: int) -> Iterator[Step]:
-        i, kind, h = self.part_names[part]
+        (i, kind, h), view = self.part_names[part], self.part_views[part]
         me = self._places.read(i, s)
         if h and self.only_view not in {None, me.view}:
             return
@@ -42,7 +42,8 @@ class PackedFisco3(Fisco3Frame):
             case "accept":
                 yield from self._accept(i, me, s, h)
             case "accept again":
-                yield from self._accept_again(i, me, s, h)
+                if me.view == view:
+                    yield from self._accept_again(i, me, s, h)
             case "prepared":
                 yield from self._prepared(i, me, s, h)
             case "agreed":
@@ -54,9 +55,9 @@ class PackedFisco3(Fisco3Frame):
             case "time out":
                 yield from self._time_out(i, me, s)
             case "new view":
-                yield from self._new_view(i, me, s)
+                yield from self._new_view(i, me, s, view)
             case "enter view":
-                yield from self._enter(i, me, s)
+                yield from self._enter(i, me, s, view)
             case "crash":
                 yield from self._crash(i, me, s)
             case _:
@@ -166,25 +167,22 @@ class PackedFisco3(Fisco3Frame):
             after = s | 1 << self._messages.place_of(told)
             yield "time out", f"asks for view {view}", self._places.put(after, i, me.with_target(view))
 
-    def _new_view(self, i: int, me: Local, s: int) -> Iterator[Step]:
+    def _new_view(self, i: int, me: Local, s: int, view: int) -> Iterator[Step]:
         """Rule 15. The leader enters the view it shows, in the same step, so it shows one."""
-        for view in range(1, self.limits.view_max + 1):
-            if self.only_view not in {None, view} or not can_lead(i, view, self.limits.heights):
-                continue
-            found = sorted(self._messages.composed(s, view, me.height))
-            leads, later = leader_of(me.height + 1, view) == i, view > me.view
-            if self._guards.allow("new view", leads=leads, later_view=later, quorum_of_view_changes=bool(found)):
-                for message in found:
-                    after = s | 1 << self._messages.place_of(message)
-                    yield "new view", f"shows view {view}: {told_again(message)}", self._places.put(after, i, me.with_view(view))
+        if self.only_view not in {None, view}:
+            return
+        found = sorted(self._messages.composed(s, view, me.height))
+        leads, later = leader_of(me.height + 1, view) == i, view > me.view
+        if self._guards.allow("new view", leads=leads, later_view=later, quorum_of_view_changes=bool(found)):
+            for message in found:
+                after = s | 1 << self._messages.place_of(message)
+                yield "new view", f"shows view {view}: {told_again(message)}", self._places.put(after, i, me.with_view(view))
 
-    def _enter(self, i: int, me: Local, s: int) -> Iterator[Step]:
+    def _enter(self, i: int, me: Local, s: int, view: int) -> Iterator[Step]:
         """Rules 16, 17 and 19: somebody shows it the view, or tells it that others are there."""
-        for view in range(1, self.limits.view_max + 1):
-            if self.only_view not in {None, view} or not self._messages.shown(s, view):
-                continue
-            if self._guards.allow("enter view", later_view=view > me.view):
-                yield "enter view", f"enters view {view}", self._places.put(s, i, me.with_view(view))
+        is_shown = self.only_view in {None, view} and bool(self._messages.shown(s, view))
+        if is_shown and self._guards.allow("enter view", later_view=view > me.view):
+            yield "enter view", f"enters view {view}", self._places.put(s, i, me.with_view(view))
 
     def _crash(self, i: int, me: Local, s: int) -> Iterator[Step]:
         """Rule 20: votes and locks survive, unless a hole is open; views do not."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations, product
 
 from fiscotool.check.fisco3_bounds import FILLER, NAMES, NODES, Changed, Entered, Limits, Lock, leader_of
-from fiscotool.check.fisco3_local import EVERYONE, Places
+from fiscotool.check.fisco3_local import Places
 
 READERS = {"new view", "enter view", "accept again"}
 
@@ -26,6 +26,9 @@ class ViewMessages:
         self._widen = widen
         self._at: dict[Changed | Entered, int] = {}
         self.bits = 0
+        self._reads = [places.proofs(view) for view in range(limits.view_max + 1)]
+        self._shown: dict[tuple[int, int], list[Entered]] = {}
+        self._composed: dict[tuple[int, int, int], frozenset[Entered]] = {}
 
     def place_of(self, message: Changed | Entered) -> int:
         """The bit of an honest replica's message."""
@@ -33,6 +36,7 @@ class ViewMessages:
         if at is None:
             at = self._at[message] = self._places.place()
             self.bits |= 1 << at
+            self._reads[message.view] |= 1 << at
             self._widen(message, at)
         return at
 
@@ -42,6 +46,13 @@ class ViewMessages:
 
     def shown(self, s: int, view: int) -> list[Entered]:
         """Every new view for `view` that a replica can be shown."""
+        seen = s & self._reads[view]
+        known = self._shown.get((view, seen))
+        if known is None:
+            known = self._shown[view, seen] = self._find_shown(seen, view)
+        return known
+
+    def _find_shown(self, s: int, view: int) -> list[Entered]:
         found = [one for one, at in self._at.items() if isinstance(one, Entered) and one.view == view and s >> at & 1]
         if self.limits.byzantine is None:
             return found
@@ -51,13 +62,19 @@ class ViewMessages:
                 forged |= self._forged(s, view, height)
         return sorted({*found, *forged})
 
-    def composed(self, s: int, view: int, height: int) -> set[Entered]:
+    def composed(self, s: int, view: int, height: int) -> frozenset[Entered]:
         """What an honest leader with `height` blocks can show: rule 15 over every quorum of view changes."""
-        return {chosen_again(view, chosen) for chosen in self._quorums(s, view, height)}
+        seen = s & self._reads[view]
+        known = self._composed.get((view, height, seen))
+        if known is None:
+            known = self._composed[view, height, seen] = frozenset(
+                chosen_again(view, chosen) for chosen in self._quorums(seen, view, height)
+            )
+        return known
 
     def _forged(self, s: int, view: int, height: int) -> set[Entered]:
         """What the liar can show: as a leader could; with a hole, anything."""
-        messages = self.composed(s, view, height)
+        messages = set(self.composed(s, view, height))
         if self.limits.holes & {"new-view-unchecked", "duplicate-signers"}:
             for values in product((0, *self.limits.values), repeat=self.limits.heights - height):
                 again = tuple(Lock(height + k, view - 1, value) for k, value in enumerate(values, 1) if value)
@@ -91,7 +108,7 @@ class ViewMessages:
             made_in, height, value = slot
             if height != h or made_in >= view:
                 continue
-            is_real = (s >> self._places.votes["prepare"][slot] & EVERYONE).bit_count() >= self.limits.quorum
+            is_real = s >> self._places.certified[slot] & 1
             if is_real or "duplicate-signers" in self.limits.holes:
                 dates = range(made_in, view) if "proof-without-view" in self.limits.holes else (made_in,)
                 yield from (Lock(h, date, value) for date in dates)

@@ -50,6 +50,7 @@ class Refinement:
         for message in dict.fromkeys(message for _, message in world.sent):
             if message.sender != world.byzantine:
                 state |= self._sent(message)
+        state = self._places.with_certificates(state)
         for i, replica in world.state.items():
             state = self._places.put(state, i, _local(replica, world.durable[i].ledger, self._places.limits.heights))
         return state

@@ -75,7 +75,7 @@ def test_a_slip_in_one_of_the_two_is_noticed() -> None:
     class Blind(PackedFisco3):
         def mask(self, part: int) -> int:
             seen = super().mask(part)
-            return seen & ~self.places.mask(0, "accept", 1) if self.part_names[part][1] == "accept" else seen
+            return seen & ~self.places.mask(0, "accept", 1, -1) if self.part_names[part][1] == "accept" else seen
 
     limits = Limits(byzantine=2)
     assert explore_packed(Blind(limits)).levels != explore(PlainFisco3(limits)).levels
