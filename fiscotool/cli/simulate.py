@@ -16,6 +16,7 @@ import orjson
 from fiscotool.cli.options import json_option
 from fiscotool.cli.output import Output, table
 from fiscotool.cli.simulate_grids import byzzfuzz, run_twins, twins
+from fiscotool.cli.simulate_polls import run_polled
 from fiscotool.cli.traces import TraceWriter
 from fiscotool.errors import ExitCode, UsageError
 
@@ -55,6 +56,9 @@ SEED_BITS = 32
 @click.option(
     "--trace", "trace_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the run as a trace, for `check --logs`."
 )
+@click.option(
+    "--polls", is_flag=True, help="Look from outside: poll the replicas in virtual time, and judge polls and headers as `check` does."
+)
 @json_option
 @click.pass_context
 def simulate(context: click.Context, /, output: Output, seed: int | None, seeds: str | None, replay: Path | None, **options: Any) -> int:
@@ -66,6 +70,7 @@ def simulate(context: click.Context, /, output: Output, seed: int | None, seeds:
     \b
     Example: fiscotool simulate --seed 7
     Example: fiscotool simulate --seed 7 --quirk amnesia --shrink --write small.json
+    Example: fiscotool simulate --seed 7 --polls
     Example: fiscotool simulate twins --rounds 2 --dialect fisco2
     Example: fiscotool simulate byzzfuzz --network 1 --process 1 --schedules 5
     Example: fiscotool simulate --seeds 0..199 --jobs 2 --resume campaign.jsonl
@@ -126,6 +131,8 @@ def _single(output: Output, settings: Settings, schedule: Schedule | None, optio
     from fiscotool.sim.shrink import shrink
 
     output.say(f"seed {settings.seed}: {settings.describe()}")
+    if options["polls"]:
+        return run_polled(output, settings, schedule)
     log_file: Path | None = options["log_file"]
     watch = TraceWriter(settings, options["trace_file"]) if options["trace_file"] is not None else None
     if log_file is None:

@@ -1,12 +1,12 @@
 """Does the chain go on: after each fault and heal, and all the time, as fast as the timers allow?
 
 Theory. With a quorum up and work to do, a new block comes after at most f+2 time-outs of a chain whose timers stand at cycle c:
-f faulty leaders in a row, and one that was under way (observables L1):
+f faulty leaders in a row, and one that was under way (observables L1); in 2.x after a whole turn of n more:
 
     bound = Σ T·1.5^min(k,10) for k = c … c+f+1, plus slack for execution, reconnection and polling.
 
 Rule 1. Nothing is demanded of an idle chain (FISCO seals no empty blocks) or of one without a quorum.
-Rule 2. A later fault or heal starts the bound anew: the timers may have been torn down by it.
+Rule 2. A later fault or heal starts the bound anew: the timers may have been torn down by it. A heal shortly before counts, too.
 Rule 3. A block counts as progress if it was sealed after the moment in question; what was in flight before does not.
 
 Sources: Castro–Liskov 4.5.2; spec 3.x 1.10, 1.11, 1.15; docs/invariants.md L1.
@@ -23,6 +23,7 @@ from typing import Final
 from fiscotool.consistency.examination import Examination, Words, evidence
 from fiscotool.consistency.facts import FOREVER, Facts, faulty_weight_max
 from fiscotool.consistency.findings import Evidence, Finding, Invariant, InvariantClass
+from fiscotool.consistency.generations import is_second
 from fiscotool.consistency.observations import FaultSeen, Sample
 from fiscotool.consistency.status import timeout_s
 from fiscotool.consistency.steadiness import Steadiness
@@ -105,7 +106,9 @@ class Progress:
         cycle = self._cycle_at(at_s)
         # A chain whose minimum sealing time exceeds the time-out lengthens the time-out (spec 3.x 1.10).
         base_s = max(facts.run.timeout_base_s, facts.run.min_seal_time_s)
-        return sum(timeout_s(base_s, k) for k in range(cycle, cycle + faulty + 2)) + slack_s + facts.run.min_seal_time_s
+        # In 2.x only a sealer that is locked may propose what others are locked on, so that a whole turn may pass (spec 2.x 1.11).
+        turn = len(weights) if is_second(facts) else 0
+        return sum(timeout_s(base_s, k) for k in range(cycle, cycle + faulty + 2 + turn)) + slack_s + facts.run.min_seal_time_s
 
     def next_block(self, after_s: float) -> tuple[int | None, float]:
         """The first block certainly not in flight at `after_s`, and when it was shown; (None, infinity) if there is none."""
@@ -129,6 +132,8 @@ class Progress:
         number, shown_s = ends_with or self.next_block(from_s)
         base_s, deadline_s = from_s, from_s + self.bound_s(from_s, slack_s)
         for moment_s in self._moments:
+            if from_s - HEAL_SLACK_S < moment_s <= from_s and moment_s in self._heals:
+                deadline_s = max(deadline_s, moment_s + self.bound_s(moment_s, HEAL_SLACK_S))
             if from_s < moment_s < min(shown_s, deadline_s):
                 base_s = moment_s
                 deadline_s = moment_s + self.bound_s(moment_s, HEAL_SLACK_S if moment_s in self._heals else INJECT_SLACK_S)
