@@ -1,7 +1,7 @@
 """Replacing functions of the core, and putting them back.
 
 A function is replaced in every module of the core that holds it, or only in those that are named. What judges (`properties`,
-`local_properties` of every dialect) keeps the right one.
+`local_properties` of every dialect) keeps the right one. The shortcut of `step` is closed meanwhile: it would pass the replacement by.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from types import ModuleType
 from typing import Any, Final, Self
 
 import fiscotool.pbft
+from fiscotool.pbft import step as step_module
+from fiscotool.pbft.shortcut import count_vote, without_shortcut
 
 JUDGES: Final = ("properties", "local_properties")
 """Last words of the names of modules that judge."""
@@ -47,6 +49,8 @@ class Planter:
         name = original.__name__
         found = [module for module in (only or core_modules()) if getattr(module, name, None) is original]
         assert found, f"nothing holds {name}"
+        if not self.replacements:
+            self.replacements.append(Replacement(step_module, "count_vote", count_vote, without_shortcut))
         self.replacements += [Replacement(module, name, original, value) for module in found]
 
     def __enter__(self) -> Self:

@@ -10,8 +10,10 @@ certificate holds exactly the votes that were cast: what cryptography does for t
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from functools import lru_cache
+from typing import Any, Final, cast
 
 from fiscotool.pbft.messages import (
     CheckPoint,
@@ -25,11 +27,17 @@ from fiscotool.pbft.messages import (
     Proposal,
     ViewChange,
 )
+from fiscotool.pbft.quick import maker
 from fiscotool.pbft.rules import Quirk, Rules
 from fiscotool.pbft.types import Digest, Height, NodeIndex
 from fiscotool.protocols.hotstuff import seals
 
 SYSTEM_PREFIX = "weights:"
+
+KEPT: Final = 4_096
+"""How many answers about blocks are kept: every replica asks for the same ones."""
+
+_prepare, _commit, _checkpoint = maker(Prepare), maker(Commit), maker(CheckPoint)
 
 
 def digest_of(data: bytes) -> Digest:
@@ -52,21 +60,35 @@ def make_proposal(index: Height, sealer: NodeIndex, txs: tuple[str, ...], *, sal
 def transactions_of(proposal: Proposal) -> tuple[str, ...]:
     """The transactions in a complete proposal."""
     assert proposal.data
-    return tuple(proposal.data.decode().split("|")[3:])
+    return _transactions_in(proposal.data)
+
+
+@lru_cache(KEPT)
+def _transactions_in(data: bytes) -> tuple[str, ...]:
+    return tuple(data.decode().split("|")[3:])
 
 
 def is_sound(proposal: Proposal) -> bool:
     """What a replica checks of a block alone: digest, header number, and that a filler is empty."""
-    parts = proposal.data.decode().split("|")
-    if digest_of(proposal.data) != proposal.digest or len(parts) < 3 or int(parts[0]) != proposal.index:  # noqa: PLR2004 (header fields)
+    return _is_sound(proposal.data, proposal.digest, proposal.index, proposal.is_filler, proposal.is_system)
+
+
+@lru_cache(KEPT)
+def _is_sound(data: bytes, digest: Digest, index: Height, is_filler: bool, is_system: bool) -> bool:  # noqa: FBT001 (a cache's key)
+    parts = data.decode().split("|")
+    if digest_of(data) != digest or len(parts) < 3 or int(parts[0]) != index:  # noqa: PLR2004 (header fields)
         return False
-    is_system = any(tx.startswith(SYSTEM_PREFIX) for tx in parts[3:])
-    return proposal.is_filler == (len(parts) == 3) and proposal.is_system == is_system  # noqa: PLR2004 (header fields)
+    return is_filler == (len(parts) == 3) and is_system == any(tx.startswith(SYSTEM_PREFIX) for tx in parts[3:])  # noqa: PLR2004
 
 
 def execute(proposal: Proposal, parent_hash: Digest) -> Digest:
     """Hash of the executed block."""
-    return digest_of(proposal.digest + parent_hash)
+    return _executed(proposal.digest, parent_hash)
+
+
+@lru_cache(KEPT)
+def _executed(digest: Digest, parent_hash: Digest) -> Digest:
+    return digest_of(digest + parent_hash)
 
 
 def rules_after(rules: Rules, txs: tuple[str, ...]) -> Rules:
@@ -78,40 +100,52 @@ def rules_after(rules: Rules, txs: tuple[str, ...]) -> Rules:
     return rules
 
 
-def _seal(kind: bytes, signer: NodeIndex, digest: bytes) -> bytes:
-    """The one signature of `signer` over a digest, in a message of this kind."""
-    return b"%s%d|%s" % (kind, signer, digest)
-
-
 def proof_signature(rules: Rules, signer: NodeIndex, view: int, index: int, digest: bytes) -> bytes:
     """What a Prepare contributes to a certificate; under Quirk.PROOF_WITHOUT_VIEW it names the digest only."""
     if rules.quirks and rules.has(Quirk.PROOF_WITHOUT_VIEW):
-        return _seal(b"prepare", signer, digest)
+        return b"prepare%d|%s" % (signer, digest)
     return b"prepare%d|%d|%d|%s" % (signer, view, index, digest)
 
 
 def sign(message: Message, rules: Rules) -> Message:
     """The message as its sender sends it."""
-    if isinstance(message, Prepare):
-        view, index, digest, sender = message.view, message.index, message.digest, message.sender
-        return Prepare(view, index, digest, sender, proof_signature(rules, sender, view, index, digest))
-    if isinstance(message, Commit):
-        return Commit(message.view, message.index, message.digest, message.sender, _seal(b"commit", message.sender, message.digest))
-    if isinstance(message, CheckPoint):
-        return CheckPoint(message.view, message.index, message.digest, message.sender, _seal(b"checkpoint", message.sender, message.digest))
-    if isinstance(message, PrePrepare):
-        return _sign_proposal(message, rules)
-    if isinstance(message, NewView):
-        entries = message.preprepares
-        return replace(
-            message, preprepares=tuple(_sign_proposal(each, rules) if each.sender == message.sender else each for each in entries)
-        )
-    return cast("Message", seals.sign(message))
+    signer = _SIGNERS.get(type(message))
+    return cast("Message", seals.sign(message)) if signer is None else signer(message, rules)
+
+
+def _sign_prepare(message: Prepare, rules: Rules) -> Message:
+    view, index, digest, sender = message.view, message.index, message.digest, message.sender
+    return _prepare(view, index, digest, sender, proof_signature(rules, sender, view, index, digest))
+
+
+def _sign_commit(message: Commit, _rules: Rules) -> Message:
+    digest, sender = message.digest, message.sender
+    return _commit(message.view, message.index, digest, sender, b"commit%d|%s" % (sender, digest))
+
+
+def _sign_checkpoint(message: CheckPoint, _rules: Rules) -> Message:
+    digest, sender = message.digest, message.sender
+    return _checkpoint(message.view, message.index, digest, sender, b"checkpoint%d|%s" % (sender, digest))
+
+
+def _sign_new_view(message: NewView, rules: Rules) -> Message:
+    entries = message.preprepares
+    return replace(message, preprepares=tuple(_sign_proposal(each, rules) if each.sender == message.sender else each for each in entries))
 
 
 def _sign_proposal(message: PrePrepare, rules: Rules) -> PrePrepare:
     """A pre-prepare counts as its leader's Prepare in classic, so it signs the same."""
     return replace(message, signature=proof_signature(rules, message.sender, message.view, message.index, message.digest))
+
+
+_SIGNERS: Final[dict[type, Callable[[Any, Rules], Message]]] = {
+    Prepare: _sign_prepare,
+    Commit: _sign_commit,
+    CheckPoint: _sign_checkpoint,
+    PrePrepare: _sign_proposal,
+    NewView: _sign_new_view,
+}
+"""What signs each kind of message that is signed here."""
 
 
 def _is_certificate_authentic(cert: PreparedCertificate, rules: Rules) -> bool:

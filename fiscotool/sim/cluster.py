@@ -3,7 +3,8 @@
 Rule 1. Everything is decided by the seed and the calls; two clusters made and used alike do the same.
 Rule 2. A tick is a millisecond of virtual time. Pool sizes are told every 100, peers and synchronisation looked at every 200
         (spec 1.10, 1.16). A started process meets its peers `CONNECT_TICKS` later (spec 1.14).
-Rule 3. Every step of a correct replica is shown to `properties.History`; what it violates is kept in `violations`.
+Rule 3. Every step of a correct replica is shown to `history` (`properties.History`, or None to judge nothing); what it violates is kept
+        in `violations`.
 Rule 4. Only authentic messages are delivered (`chain.is_authentic`), as the embedded node's driver does it. What a correct replica
         signs is authentic by construction, so only what leaves through a lying strategy is looked at.
 
@@ -12,20 +13,21 @@ Rule 4. Only authentic messages are delivered (`chain.is_authentic`), as the emb
 
 from __future__ import annotations
 
-import heapq
 import random
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from fiscotool.pbft import effects as do
 from fiscotool.pbft import events as ev
-from fiscotool.pbft.dialects import FISCO3, Dialect
+from fiscotool.pbft.dialects import FISCO3, Dialect, History
 from fiscotool.pbft.messages import Message
 from fiscotool.pbft.properties import Violation
+from fiscotool.pbft.quick import maker
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.types import Height, NodeIndex
 from fiscotool.sim import chain, workplace
 from fiscotool.sim.adversary import Honest, Strategy
+from fiscotool.sim.clock import Clock
 from fiscotool.sim.eventlog import EventLog
 from fiscotool.sim.network import Network, Weather
 from fiscotool.sim.replica import Block, Replica
@@ -40,14 +42,13 @@ STEPS_MAX: Final = 3_000_000
 HONEST: Final = Honest()
 """What a correct replica does with its messages: sends them. A test may put a lossy wire in `Cluster.honest`."""
 
+_received = maker(ev.Received)
+
 Listener = Callable[[str, ev.Event, Any, Any, tuple[do.Effect, ...]], None]
 """Told of every step of every replica; the states are of the dialect's own type."""
 
-Job = tuple[Callable[[Any, Any], None], Any, Any]
-"""A function and its two arguments: cheaper than a closure, of which a run would make one a message."""
 
-
-class Cluster:
+class Cluster(Clock):
     """`replica_count` replicas, of which the first `rules.node_count` are sealers at genesis."""
 
     def __init__(
@@ -62,15 +63,16 @@ class Cluster:
         dialect: Dialect = FISCO3,
         log: EventLog | None = None,
     ) -> None:
+        super().__init__()
         self.rng = random.Random(seed)
-        self.now = 0
         self.pace = pace or Pace()
         self.network = Network(weather or Weather(), self.rng)
         self.dialect = dialect
         self.replicas = [Replica(NodeIndex(i), rules, dialect) for i in range(replica_count or rules.node_count)]
         self.strategies = strategies or {}
         self.honest: Strategy = HONEST
-        self.history = dialect.new_history()
+        self._core = dialect.step
+        self.history: History | None = dialect.new_history()
         self.violations: list[Violation] = []
         self.listeners: list[Listener] = []
         self.log = log
@@ -80,45 +82,6 @@ class Cluster:
         self.steps_max = STEPS_MAX
         self.effects_until_crash: dict[int, int] = {}
         self._names = [f"node{i}" for i in range(len(self.replicas))]
-        self._times: list[int] = []
-        self._jobs: dict[int, list[Job]] = {}
-
-    # Time
-
-    def after(self, ticks: int, action: Callable[[], None]) -> None:
-        """Do `action` in `ticks` ticks; equal times keep the order of the calls."""
-        self.schedule(ticks, _call, action, None)
-
-    def schedule(self, ticks: int, function: Callable[[Any, Any], None], first: Any, second: Any) -> None:
-        """Do `function(first, second)` in `ticks` ticks; equal times keep the order of the calls."""
-        time = self.now + ticks
-        jobs = self._jobs.get(time)
-        if jobs is None:
-            jobs = self._jobs[time] = []
-            heapq.heappush(self._times, time)
-        jobs.append((function, first, second))
-
-    def run(self, ticks: int, *, until: Callable[[], bool] | None = None) -> bool:
-        """Let time pass; stops early, and returns True, as soon as `until` holds."""
-        end = self.now + ticks
-        if until is not None and until():
-            return True
-        times = self._times
-        while times and times[0] <= end:
-            if self.step_count > self.steps_max:
-                self.violations.append(Violation("storm", "", Height(max(self.heights)), f"{self.step_count} steps until tick {self.now}"))
-                self._times, self._jobs = [], {}
-                break
-            self.now = times[0]
-            jobs = self._jobs[self.now]
-            for done, (function, first, second) in enumerate(jobs, start=1):  # What these jobs add for now is done in the same loop.
-                function(first, second)
-                if until is not None and until():
-                    del jobs[:done]
-                    return True
-            del self._jobs[heapq.heappop(times)]
-        self.now = end
-        return False
 
     # What a test does to the world
 
@@ -145,7 +108,7 @@ class Cluster:
         """Transactions reach every replica that is up."""
         for replica in self.replicas:
             if replica.is_up:
-                replica.pool.update(dict.fromkeys(txs))
+                replica.admit(txs)
                 workplace.plan_seal(self, replica)
 
     @property
@@ -209,7 +172,7 @@ class Cluster:
             self._step(replica, event)
 
     def _arrive(self, replica: Replica, message: Message) -> None:
-        self._hear(replica, ev.Received(message))
+        self._hear(replica, _received(message))
 
     def _arrive_from_liar(self, replica: Replica, message: Message) -> None:
         if chain.is_authentic(message, replica.rules):
@@ -225,73 +188,85 @@ class Cluster:
             workplace.tell_pool(self, replica)
             self.schedule(workplace.POOL_TICKS, self._tell_pool, replica, life)
 
+    def _is_storm(self) -> bool:
+        if self.step_count > self.steps_max:
+            self.violations.append(Violation("storm", "", Height(max(self.heights)), f"{self.step_count} steps until tick {self.now}"))
+            return True
+        return False
+
     def _note(self, index: int, text: str) -> None:
         if self.log is not None:
             self.log.note(self.now, index, text)
 
     def _step(self, replica: Replica, event: ev.Event) -> None:
         before = replica.state
-        after, effects = self.dialect.step(before, event)
+        after, effects = self._core(before, event)
         replica.state = after
         self.step_count += 1
-        index = replica.index
-        if after is before and not effects and not self.listeners:
-            return
-        done = effects
-        if self.effects_until_crash:
-            # A crash may fall between two effects; what comes after it never happened.
-            done = effects[: self.effects_until_crash.get(index, len(effects))]
-        if after is not before or effects:
-            if index not in self.strategies:
+        index, done = replica.index, effects
+        if after is before and not effects:
+            if not self.listeners:
+                return
+        else:
+            if effects and self.effects_until_crash:
+                # A crash may fall between two effects; what comes after it never happened.
+                done = effects[: self.effects_until_crash.get(index, len(effects))]
+            if self.history is not None and index not in self.strategies:
                 self.violations += self.history.check(self._names[index], before, event, after, effects, done=len(done))
             if self.log is not None:
                 self.log.step(self.now, index, event, done)
         for listener in self.listeners:
             listener(self._names[index], event, before, after, done)
         for effect in done:
-            self._apply(replica, effect)
+            doing = DOING.get(type(effect))
+            if doing is not None:
+                doing(self, replica, effect)
         if self.effects_until_crash and index in self.effects_until_crash:
             self.effects_until_crash[index] -= len(done)
             if len(done) < len(effects):
                 self.crash(index)
 
-    def _apply(self, replica: Replica, effect: do.Effect) -> None:
-        if isinstance(effect, do.Broadcast):
-            signed = chain.sign(effect.message, replica.rules)
-            event = ev.Received(signed)
-            self.post(replica, event)
-            strategy = self.strategies.get(replica.index, self.honest)
-            if strategy is HONEST:
-                self._multicast(replica, signed, event)
-            else:
-                for to, sent in strategy.broadcast(self, replica, signed):
-                    self.transmit(replica.index, to, sent)
-        elif isinstance(effect, do.Send):
-            strategy = self.strategies.get(replica.index, self.honest)
-            signed = chain.sign(effect.message, replica.rules)
-            if effect.to == replica.index:
-                self.post(replica, ev.Received(signed))
-                return
-            for target, sent in strategy.send(self, replica, effect.to, signed):
-                self.transmit(replica.index, target, sent)
-        elif isinstance(effect, do.Persist):
-            record = effect.record
-            if isinstance(record, do.VoteRecord):
-                replica.votes[record.index] = record
-            else:
-                replica.executed[record.proposal.index] = record
-        elif isinstance(effect, do.Remember):
-            replica.stand = effect.record
+    def _broadcast(self, replica: Replica, effect: do.Broadcast) -> None:
+        signed = chain.sign(effect.message, replica.rules)
+        event = _received(signed)
+        self.post(replica, event)
+        strategy = self.strategies.get(replica.index, self.honest)
+        if strategy is HONEST:
+            self._multicast(replica, signed, event)
         else:
-            workplace.apply(self, replica, effect)
+            for to, sent in strategy.broadcast(self, replica, signed):
+                self.transmit(replica.index, to, sent)
+
+    def _send(self, replica: Replica, effect: do.Send) -> None:
+        strategy = self.strategies.get(replica.index, self.honest)
+        signed = chain.sign(effect.message, replica.rules)
+        if effect.to == replica.index:
+            self.post(replica, _received(signed))
+            return
+        for target, sent in strategy.send(self, replica, effect.to, signed):
+            self.transmit(replica.index, target, sent)
+
+    def _persist(self, replica: Replica, effect: do.Persist) -> None:
+        record = effect.record
+        if isinstance(record, do.VoteRecord):
+            replica.votes[record.index] = record
+        else:
+            replica.executed[record.proposal.index] = record
+
+    def _remember(self, replica: Replica, effect: do.Remember) -> None:
+        replica.stand = effect.record
 
     def commit(self, replica: Replica, block: Block, *, by_sync: bool) -> None:
         """Write a block to a replica's ledger and tell its core."""
         replica.append(block)
-        done = set(chain.transactions_of(block.proposal))
-        replica.pool = {tx: None for tx in replica.pool if tx not in done}
         self.post(replica, ev.LedgerAdvanced(Height(replica.height), block.block_hash, replica.rules, replica.me, by_sync))
 
 
-def _call(action: Callable[[], None], _nothing: None) -> None:
-    action()
+DOING: Final[dict[type, Callable[[Any, Replica, Any], None]]] = {
+    **workplace.DOING,
+    do.Broadcast: Cluster._broadcast,  # noqa: SLF001 (the table of this class)
+    do.Send: Cluster._send,  # noqa: SLF001
+    do.Persist: Cluster._persist,  # noqa: SLF001
+    do.Remember: Cluster._remember,  # noqa: SLF001
+}
+"""What happens for each effect; nothing for a Reject."""

@@ -7,6 +7,7 @@ follows a `Persist` may be lost while the record is kept, and never the other wa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from fiscotool.pbft.events import TimerName
 from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.types import Digest, Height, NodeIndex
-from fiscotool.sim.chain import genesis_hash, transactions_of
+from fiscotool.sim.chain import SYSTEM_PREFIX, genesis_hash, transactions_of
 
 NOBODY: Final[tuple[frozenset[NodeIndex], frozenset[NodeIndex]]] = (frozenset(), frozenset())
 """(connected, faulty) of a replica that was told of no peers."""
@@ -34,7 +35,10 @@ class Block:
 
 @dataclass(slots=True)
 class Replica:
-    """A replica's two memories. `ledger[k]` is block k+1. `state` is of the dialect's own type."""
+    """A replica's two memories. `ledger[k]` is block k+1. `state` is of the dialect's own type.
+
+    `pool` has its transactions in the order they came, `urgent` those of them that are system transactions.
+    """
 
     index: NodeIndex
     genesis_rules: Rules
@@ -50,6 +54,7 @@ class Replica:
     works: dict[Digest, Proposal] = field(default_factory=dict)
     on_chain: set[str] = field(default_factory=set)
     pool: dict[str, None] = field(default_factory=dict)
+    urgent: dict[str, None] = field(default_factory=dict)
     sealed: set[str] = field(default_factory=set)
     timers: dict[TimerName, int] = field(default_factory=dict)
     range: tuple[int, int, int] = (1, 0, 0)
@@ -102,6 +107,7 @@ class Replica:
         self.layers = {}
         self.works = {}
         self.pool = {}
+        self.urgent = {}
         self.sealed = set()
         self.timers = {}
         self.range = (1, 0, 0)
@@ -109,20 +115,34 @@ class Replica:
         self.told_pool = -1
         self.told_peers = NOBODY
 
+    def admit(self, txs: Iterable[str]) -> None:
+        """Take transactions into the pool, behind those it has."""
+        for tx in txs:
+            self.pool[tx] = None
+            if tx.startswith(SYSTEM_PREFIX):
+                self.urgent[tx] = None
+
     def append(self, block: Block) -> None:
         """Write a block and forget what it settles."""
         if block.rules is not self.rules:
             self.told_peers = NOBODY
         self.ledger.append(block)
-        self.on_chain.update(transactions_of(block.proposal))
-        height = self.height
+        txs = transactions_of(block.proposal)
+        self.on_chain.update(txs)
+        for tx in txs:
+            self.pool.pop(tx, None)
+            self.urgent.pop(tx, None)
+        height = len(self.ledger)
         kept_above = height - self.dialect.retained_blocks
-        for index in [index for index in self.votes if index <= kept_above]:
-            del self.votes[index]
-        for index in [index for index in self.executed if index <= height]:
-            del self.executed[index]
-        for digest in [digest for digest, work in self.works.items() if work.index <= height]:
-            del self.works[digest]
-        if self.layers.get(height, block.block_hash) != block.block_hash:
-            self.layers = {}
-        self.layers = {index: value for index, value in self.layers.items() if index > height}
+        for index in [*self.votes]:
+            if index <= kept_above:
+                del self.votes[index]
+        for index in [*self.executed]:
+            if index <= height:
+                del self.executed[index]
+        for digest, work in [*self.works.items()]:
+            if work.index <= height:
+                del self.works[digest]
+        if self.layers:
+            is_mine = self.layers.get(Height(height), block.block_hash) == block.block_hash
+            self.layers = {index: value for index, value in self.layers.items() if index > height} if is_mine else {}

@@ -6,11 +6,12 @@ view has changed, a crash drops them.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from itertools import islice
+from typing import Any, Final
 
 from fiscotool.pbft import effects as do
 from fiscotool.pbft import events as ev
-from fiscotool.pbft.messages import Proposal
 from fiscotool.pbft.types import Height, NodeIndex
 from fiscotool.sim import chain
 from fiscotool.sim.replica import Block, Replica
@@ -28,55 +29,15 @@ LAG_BLOCKS_MAX: Final = 50
 
 def apply(world: World, replica: Replica, effect: do.Effect) -> None:
     """Do what the core asks for beyond messages and records."""
-    if isinstance(effect, do.SetTimer):
-        replica.timers[effect.name] = effect.epoch
-        spread = int(world.rng.random() * effect.spread_ticks) if effect.spread_ticks else 0
-        world.schedule(effect.after_ticks + spread, _fire, (world, replica, replica.life), effect)
-        return
-    match effect:
-        case do.CancelTimer(name=name):
-            replica.timers.pop(name, None)
-        case do.VerifyProposal(proposal=proposal, is_certified=is_certified):
-            is_valid = chain.is_sound(proposal) and (is_certified or not _is_on_chain(replica, proposal))
-            answer = ev.Verified(proposal.index, proposal.digest, is_valid)
-            world.post(replica, answer, world.pace.verify_ticks)
-        case do.Execute(proposal=proposal):
-            _execute(world, replica, proposal)
-        case do.CommitBlock():
-            _commit(world, replica, effect)
-        case do.BuildFillers(view=view, indexes=indexes):
-            fillers = tuple(chain.make_proposal(index, replica.index, (), salt=f"v{view}") for index in indexes)
-            world.post(replica, ev.FillersBuilt(view, fillers))
-        case do.SealRange(first=first, last=last, view=view):
-            replica.range = (first, last, view)
-            plan_seal(world, replica)
-        case do.ReleaseTransactions(proposal=proposal):
-            if proposal.data:
-                replica.sealed -= set(chain.transactions_of(proposal))
-                plan_seal(world, replica)
-        case do.AgreedIndex(index=index):
-            replica.told_agreed = index
+    doing = DOING.get(type(effect))
+    if doing is not None:
+        doing(world, replica, effect)
 
 
-def plan_seal(world: World, replica: Replica) -> None:
-    """Look whether to seal after the sealer's pause."""
-    life = replica.life
-    world.after(world.pace.seal_ticks, lambda: _seal(world, replica, life))
-
-
-def _seal(world: World, replica: Replica, life: int) -> None:
-    first, last, view = replica.range
-    if replica.life != life or replica.state is None or first > last or replica.state.view != view:
-        return
-    free = [tx for tx in replica.pool if tx not in replica.sealed]
-    if not free:
-        return
-    is_system = [tx for tx in free if tx.startswith(chain.SYSTEM_PREFIX)]
-    txs = tuple((is_system or free)[: 1 if is_system else world.pace.block_txs_max])
-    replica.sealed.update(txs)
-    replica.range = (first + 1, first if is_system else last, view)  # A system block ends the range (spec 1.8, step 2).
-    world.post(replica, ev.Proposed(chain.make_proposal(Height(first), replica.index, txs, salt=f"v{view}l{life}")))
-    plan_seal(world, replica)
+def _set_timer(world: World, replica: Replica, effect: do.SetTimer) -> None:
+    replica.timers[effect.name] = effect.epoch
+    spread = int(world.rng.random() * effect.spread_ticks) if effect.spread_ticks else 0
+    world.schedule(effect.after_ticks + spread, _fire, (world, replica, replica.life), effect)
 
 
 def _fire(where: tuple[World, Replica, int], timer: do.SetTimer) -> None:
@@ -86,18 +47,27 @@ def _fire(where: tuple[World, Replica, int], timer: do.SetTimer) -> None:
         world.post(replica, ev.TimerFired(timer.name, timer.epoch))
 
 
-def _is_on_chain(replica: Replica, proposal: Proposal) -> bool:
-    return any(tx in replica.on_chain for tx in chain.transactions_of(proposal))
+def _cancel_timer(_world: World, replica: Replica, effect: do.CancelTimer) -> None:
+    replica.timers.pop(effect.name, None)
 
 
-def _execute(world: World, replica: Replica, proposal: Proposal) -> None:
+def _verify(world: World, replica: Replica, effect: do.VerifyProposal) -> None:
+    proposal = effect.proposal
+    is_valid = chain.is_sound(proposal) and (effect.is_certified or replica.on_chain.isdisjoint(chain.transactions_of(proposal)))
+    world.post(replica, ev.Verified(proposal.index, proposal.digest, is_valid), world.pace.verify_ticks)
+
+
+def _execute(world: World, replica: Replica, effect: do.Execute) -> None:
+    proposal = effect.proposal
     parent = Height(proposal.index - 1)
-    parent_hash = replica.head_hash if parent == replica.height else replica.layers.get(parent)
-    if parent_hash is None or parent < replica.height or not chain.is_sound(proposal):
+    height = replica.height
+    parent_hash = replica.head_hash if parent == height else replica.layers.get(parent)
+    if parent_hash is None or parent < height or not chain.is_sound(proposal):
         world.post(replica, ev.Executed(proposal.index, proposal.digest, None), world.pace.execute_ticks)
         return
     block_hash = chain.execute(proposal, parent_hash)
-    replica.layers = {index: value for index, value in replica.layers.items() if index < proposal.index}
+    if replica.layers:
+        replica.layers = {index: value for index, value in replica.layers.items() if index < proposal.index}
     replica.layers[proposal.index] = block_hash
     replica.works[proposal.digest] = proposal
     world.post(replica, ev.Executed(proposal.index, proposal.digest, block_hash), world.pace.execute_ticks)
@@ -107,16 +77,75 @@ def _commit(world: World, replica: Replica, effect: do.CommitBlock) -> None:
     if effect.index <= replica.height:
         return  # Block synchronisation was quicker; its LedgerAdvanced is on the way.
     agreed = replica.works[effect.digest]
-    signers = tuple(signer for signer, _ in effect.signatures)
-    rules = chain.rules_after(replica.rules, chain.transactions_of(agreed))
+    signers = tuple([signer for signer, _ in effect.signatures])
+    rules = chain.rules_after(replica.rules, chain.transactions_of(agreed)) if agreed.is_system else replica.rules
     block = Block(agreed, effect.block_hash, signers, rules)
-    life = replica.life
+    world.schedule(world.pace.commit_ticks, _write, (world, replica, replica.life), (effect.index, block, False))
 
-    def write() -> None:
-        if replica.life == life and replica.is_up and replica.height == effect.index - 1:
-            world.commit(replica, block, by_sync=False)
 
-    world.after(world.pace.commit_ticks, write)
+def _write(where: tuple[World, Replica, int], what: tuple[Height, Block, bool]) -> None:
+    """The disk is done: the block is in the ledger unless the replica died meanwhile or has it already."""
+    world, replica, life = where
+    height, block, by_sync = what
+    if replica.life == life and replica.is_up and replica.height == height - 1:
+        world.commit(replica, block, by_sync=by_sync)
+
+
+def _build_fillers(world: World, replica: Replica, effect: do.BuildFillers) -> None:
+    fillers = tuple(chain.make_proposal(index, replica.index, (), salt=f"v{effect.view}") for index in effect.indexes)
+    world.post(replica, ev.FillersBuilt(effect.view, fillers))
+
+
+def _seal_range(world: World, replica: Replica, effect: do.SealRange) -> None:
+    replica.range = (effect.first, effect.last, effect.view)
+    plan_seal(world, replica)
+
+
+def _release(world: World, replica: Replica, effect: do.ReleaseTransactions) -> None:
+    if effect.proposal.data:
+        replica.sealed.difference_update(chain.transactions_of(effect.proposal))
+        plan_seal(world, replica)
+
+
+def _agreed(_world: World, replica: Replica, effect: do.AgreedIndex) -> None:
+    replica.told_agreed = effect.index
+
+
+DOING: Final[dict[type, Callable[[Any, Replica, Any], None]]] = {
+    do.SetTimer: _set_timer,
+    do.CancelTimer: _cancel_timer,
+    do.VerifyProposal: _verify,
+    do.Execute: _execute,
+    do.CommitBlock: _commit,
+    do.BuildFillers: _build_fillers,
+    do.SealRange: _seal_range,
+    do.ReleaseTransactions: _release,
+    do.AgreedIndex: _agreed,
+}
+"""What a node does for each effect; nothing for a Reject."""
+
+
+def plan_seal(world: World, replica: Replica) -> None:
+    """Look whether to seal after the sealer's pause."""
+    world.schedule(world.pace.seal_ticks, _seal, (world, replica), replica.life)
+
+
+def _seal(where: tuple[World, Replica], life: int) -> None:
+    world, replica = where
+    first, last, view = replica.range
+    if first > last or replica.life != life or replica.state is None or replica.state.view != view:
+        return
+    sealed = replica.sealed
+    urgent = next((tx for tx in replica.urgent if tx not in sealed), None)
+    is_system = urgent is not None
+    free = (tx for tx in replica.pool if tx not in sealed)
+    txs = (urgent,) if urgent is not None else tuple(islice(free, world.pace.block_txs_max))
+    if not txs:
+        return
+    sealed.update(txs)
+    replica.range = (first + 1, first if is_system else last, view)  # A system block ends the range (spec 1.8, step 2).
+    world.post(replica, ev.Proposed(chain.make_proposal(Height(first), replica.index, txs, salt=f"v{view}l{life}")))
+    plan_seal(world, replica)
 
 
 def tell_pool(world: World, replica: Replica) -> None:
@@ -138,8 +167,8 @@ def look_around(world: World, replica: Replica) -> None:
         replica.told_peers = (connected, gone | late)
         world.post(replica, ev.PeersChanged(connected, gone | late))
     for peer in near:
-        if peer.pool:
-            replica.pool.update({tx: None for tx in peer.pool if tx not in replica.on_chain})
+        if peer.pool and not peer.pool.keys() <= replica.pool.keys():
+            replica.admit([tx for tx in peer.pool if tx not in replica.on_chain])
     if replica.pool:
         plan_seal(world, replica)
     _synchronise(world, replica, near)
@@ -153,12 +182,6 @@ def _synchronise(world: World, replica: Replica, near: list[Replica]) -> None:
     if best is None or best.height <= known:
         return
     world.post(replica, ev.SyncTarget(best.height))
-    blocks = best.ledger[replica.height :]
-    life = replica.life
-    for number, block in enumerate(blocks, start=1):
-
-        def write(block: Block = block, height: int = replica.height + number) -> None:
-            if replica.life == life and replica.is_up and replica.height == height - 1:
-                world.commit(replica, block, by_sync=True)
-
-        world.after(world.pace.sync_ticks * number, write)
+    height = replica.height
+    for number, block in enumerate(best.ledger[height:], start=1):
+        world.schedule(world.pace.sync_ticks * number, _write, (world, replica, replica.life), (Height(height + number), block, True))

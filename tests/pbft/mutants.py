@@ -26,6 +26,7 @@ from fiscotool.pbft import (
     reproposal,
     sealing,
     state,
+    step,
     timers,
     viewchange,
     voting,
@@ -34,6 +35,7 @@ from fiscotool.pbft.effects import Broadcast, Effect, Execute, Persist, RejectRe
 from fiscotool.pbft.events import Started, TimerFired, TimerName
 from fiscotool.pbft.messages import Message, NewView, PrePrepare, RecoverResponse, ViewChange
 from fiscotool.pbft.rules import Rules
+from fiscotool.pbft.shortcut import without_shortcut
 from fiscotool.pbft.state import ReplicaState, Slot, put_slot
 from fiscotool.pbft.types import Height, NodeIndex, Ticks, View
 from fiscotool.sim import chain
@@ -56,6 +58,7 @@ def patcher(monkeypatch: pytest.MonkeyPatch) -> Patch:
     """Replaces a function in every module of the room that holds it."""
 
     def patch(original: Callable[..., Any], mutant: Callable[..., Any]) -> None:
+        monkeypatch.setattr(step, "count_vote", without_shortcut)
         count = 0
         for info in pkgutil.iter_modules(fiscotool.pbft.__path__, "fiscotool.pbft."):
             module = importlib.import_module(info.name)
