@@ -14,6 +14,7 @@ from typing import Any, Final
 from fiscotool.mutants.mutant import Mutant, Step
 from fiscotool.mutants.planter import Planter
 from fiscotool.pbft.dialects import Dialect
+from fiscotool.pbft.events import LedgerAdvanced
 from fiscotool.pbft.rules import Quirk, Rules
 
 __all__ = ["mutated", "plan_of", "planted", "settle_in"]
@@ -87,21 +88,27 @@ def _with(rules: Rules, switch: Quirk) -> Rules:
 
 
 def _switched(inner: Step, switch: Quirk) -> Step:
-    """`inner` with the hole in force inside (rule 2)."""
-    known: dict[Rules, Rules] = {}
+    """`inner` with the hole in force inside (rule 2), also under the rules that a block brings."""
+    holed: dict[Rules, Rules] = {}
+    plain: dict[Rules, Rules] = {}
+
+    def opened(rules: Rules) -> Rules:
+        found = holed.get(rules)
+        if found is None:
+            found = holed[rules] = _with(rules, switch)
+            plain[found] = rules
+        return found
 
     def step(state: Any, event: Any) -> tuple[Any, tuple[Any, ...]]:
-        plain: Rules = state.rules
-        if switch in plain.quirks:
+        before: Rules = state.rules
+        if switch in before.quirks:
             return inner(state, event)
-        holed = known.get(plain)
-        if holed is None:
-            holed = known[plain] = _with(plain, switch)
-        opened = state._replace(rules=holed)
-        new, effects = inner(opened, event)
-        if new is opened:
+        if isinstance(event, LedgerAdvanced):
+            event = replace(event, rules=opened(event.rules))
+        fooled = state._replace(rules=opened(before))
+        new, effects = inner(fooled, event)
+        if new is fooled:
             return state, effects
-        rules = new.rules
-        return new._replace(rules=plain if rules == holed else rules), effects
+        return new._replace(rules=plain[new.rules]), effects
 
     return step
