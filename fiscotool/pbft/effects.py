@@ -213,6 +213,7 @@ class RejectReason(Enum):
     NOT_ENOUGH_WEIGHT = "the new view does not show view changes of a quorum of distinct sealers"
     WRONG_VIEW_CHANGES = "the new view contains a view change of another view, or an invalid one"
     WRONG_REPROPOSALS = "what the new view proposes does not follow from its view changes"
+    NEW_VIEW_FORGOTTEN = "the replica restarted in this view and was not shown again what its new view proposes"
     NOT_IN_TIMEOUT = "the replica is in a view and needs no recovery"
     NOT_IN_DIALECT = "this protocol has no such message"
     NOT_ASKED = "the replica did not ask for this, or does not need it any more"

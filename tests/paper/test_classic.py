@@ -414,6 +414,32 @@ def test_c4_a_restarted_replica_is_in_its_view_or_asks_again_with_its_proof() ->
     assert [message.view for message in asked] == [7]
 
 
+def test_c4_a_replica_restarted_in_a_view_takes_no_assignment_before_it_knows_what_its_new_view_proposed() -> None:
+    """It was killed between making the view durable and making durable its votes for what the NewView proposes again."""
+    hand = started(me=3)
+    hand.hear(pre(2, "A"), prepare(1, 2, "A"))
+    before = tuple(effect.record for effect in hand.effects if isinstance(effect, Persist) and isinstance(effect.record, VoteRecord))
+    stand = StandRecord(View(1), is_changing=False)
+    there = started_at_10(CLASSIC, me=3, height=0, votes=before[-1:], stand=stand)
+    there.hear(pre(2, "B", view=1))
+    assert not there.said(Prepare), "two such replicas and a primary that lies would fork the chain"
+    assert there.refusals()[-1] is RejectReason.NEW_VIEW_FORGOTTEN
+    there.hear(new_view((1, "null"), (2, "A")), pre(2, "B", view=1))
+    assert sorted((message.index, message.view, message.digest) for message in there.said(Prepare)) == [(1, 1, d("null")), (2, 1, d("A"))]
+    there.hear(pre(3, "C", view=1))
+    assert there.said(Prepare)[-1].index == 3, "above O the view goes on"
+
+
+def test_c4_a_primary_restarted_in_its_view_seals_only_after_its_new_view_came_back() -> None:
+    """It may not know any more what it proposed again."""
+    there = started_at_10(CLASSIC, me=1, height=0, stand=StandRecord(View(1), is_changing=False))
+    assert not there.of(SealRange)
+    there.give(Proposed(block(1, "B")))
+    assert not there.said(PrePrepare)
+    there.hear(new_view((1, "null"), (2, "A")))
+    assert [(effect.first, effect.view) for effect in there.of(SealRange)] == [(3, 1)]
+
+
 def test_c5_who_asks_for_a_past_view_is_sent_the_new_view() -> None:
     hand = started(me=3)
     hand.hear(new_view((1, "null"), (2, "A")))

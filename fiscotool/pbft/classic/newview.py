@@ -61,22 +61,16 @@ def judge(state: ReplicaState, message: NewView) -> RejectReason | None:
 
 def enter(state: ReplicaState, message: NewView, out: list[Effect]) -> ReplicaState:
     """Be in the view (rule 3)."""
-    floor = max((vc.index for vc in message.view_changes), default=state.low)
-    proof = next((vc.stable for vc in message.view_changes if vc.index == floor), ())
-    state = checkpoint.learn(state, proof, out)
+    state = _learn(state, message, out)
     kept = {entry.digest for entry in message.preprepares}
     old = state.slots
     had_range = state.seal_last > state.height
-    top = max([floor, *(entry.index for entry in message.preprepares)])
     state = state._replace(
         view=message.view,
         to_view=message.view,
         in_timeout=False,
-        floor=floor,
-        new_view=message,
         slots=tuple(_forget(slot, state.height, kept, out) for slot in old),
         view_changes=tuple(vc for vc in state.view_changes if vc.view > message.view),
-        next_seal=Height(max(top, state.height) + 1),
         seal_last=state.height,
         fillers_asked=(message.view, ()),
     )
@@ -84,7 +78,27 @@ def enter(state: ReplicaState, message: NewView, out: list[Effect]) -> ReplicaSt
         out.append(Remember(StandRecord(state.view, is_changing=False, stable=state.stable)))
     if had_range:
         out.append(SealRange(Height(state.height + 1), state.height, state.view))
-    state = timers.refresh(state, out)
+    return _begin(timers.refresh(state, out), message, old, out)
+
+
+def resume(state: ReplicaState, message: NewView, out: list[Effect]) -> ReplicaState:
+    """Be shown again, after a restart, what the present view began with: bound by O where there is no vote in this view yet (rule 3)."""
+    state = _learn(state, message, out)
+    return _begin(state, message, state.slots, out)
+
+
+def _learn(state: ReplicaState, message: NewView, out: list[Effect]) -> ReplicaState:
+    """The stable checkpoint that the NewView proves."""
+    floor = max((vc.index for vc in message.view_changes), default=state.low)
+    proof = next((vc.stable for vc in message.view_changes if vc.index == floor), ())
+    return checkpoint.learn(state, proof, out)
+
+
+def _begin(state: ReplicaState, message: NewView, old: tuple[Slot, ...], out: list[Effect]) -> ReplicaState:
+    """Accept the messages of O; what comes after them may be assigned anew. `old`: slots with the contents known before."""
+    floor = max((vc.index for vc in message.view_changes), default=state.low)
+    top = max([floor, *(entry.index for entry in message.preprepares)])
+    state = state._replace(new_view=message, floor=floor, next_seal=Height(max(top, state.height) + 1))
     contents = {slot.height: slot for slot in old}
     for entry in message.preprepares:
         state = _redo(state, entry, contents.get(entry.index), message, out)

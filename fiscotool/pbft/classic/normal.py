@@ -5,7 +5,9 @@ Rule 1. A pre-prepare is accepted when it is of the replica's view, from its pri
 Rule 2. prepared: the pre-prepare and matching prepares of backups, a quorum together with the primary; then Commit.
 Rule 3. committed-local: prepared, and matching commits of a quorum. It is executed once all lower numbers are.
 Rule 4. In a view change none of this is accepted or sent.
-Rule 5. Every vote is durable before it leaves (a restart must not let a replica vote twice; the paper has none).
+Rule 5. A replica that restarted in a view after the first takes no new assignment before it was shown that view's NewView again: at numbers
+        of O it may not have voted yet, and nothing else keeps it from voting against what was prepared (C4).
+Rule 6. Every vote is durable before it leaves (a restart must not let a replica vote twice; the paper has none).
 
 A backup with no vote in this view yet accepts whatever its primary says: what was prepared earlier is protected by the NewView alone.
 
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from fiscotool.pbft.classic.state import LOG_BLOCKS, ReplicaState, Slot, find_slot, is_quorum, primary_of, put_slot, slot_at
+from fiscotool.pbft.classic.state import LOG_BLOCKS, ReplicaState, Slot, find_slot, is_quorum, knows_view, primary_of, put_slot, slot_at
 from fiscotool.pbft.effects import (
     Broadcast,
     CommitBlock,
@@ -47,6 +49,8 @@ def seal(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     last = Height(state.low + LOG_BLOCKS)
     if state.me is None or state.in_timeout or primary_of(state.view, state.rules) != state.me or last <= state.seal_last:
         return state
+    if not knows_view(state):
+        return state
     first = Height(max(state.next_seal, state.height + 1))
     if first > last:
         return state
@@ -58,7 +62,7 @@ def on_proposed(state: ReplicaState, event: Proposed, out: list[Effect]) -> Repl
     """The own sealer made a block: assign it its number, or give it back. It is accepted when its signed copy comes back."""
     proposal, me = event.proposal, state.me
     index = proposal.index
-    mine = me is not None and not state.in_timeout and primary_of(state.view, state.rules) == me
+    mine = me is not None and not state.in_timeout and primary_of(state.view, state.rules) == me and knows_view(state)
     if me is None or not mine or index != max(state.next_seal, state.height + 1) or index > state.low + LOG_BLOCKS:
         out.append(ReleaseTransactions(proposal))
         return state
@@ -71,7 +75,7 @@ def on_proposed(state: ReplicaState, event: Proposed, out: list[Effect]) -> Repl
 
 
 def bind(state: ReplicaState, slot: Slot, view: View, digest: Digest, out: list[Effect]) -> ReplicaState:
-    """Make the vote durable (rule 5)."""
+    """Make the vote durable (rule 6)."""
     if not state.rules.has(Quirk.AMNESIA):
         out.append(Persist(VoteRecord(slot.height, view, digest, slot.cert)))
     return put_slot(state, slot._replace(voted_view=view, voted_digest=digest))
@@ -96,6 +100,8 @@ def on_preprepare(state: ReplicaState, message: PrePrepare, out: list[Effect]) -
     known = slot.pre or slot.checking
     if reason is None and (message.view != state.view or state.in_timeout):
         reason = RejectReason.TOO_FAR
+    elif reason is None and not knows_view(state):
+        reason = RejectReason.NEW_VIEW_FORGOTTEN
     elif reason is None and primary_of(message.view, state.rules) != message.sender:
         reason = RejectReason.NOT_THE_LEADER
     elif reason is None and (proposal.index != message.index or proposal.digest != message.digest or not proposal.data):

@@ -188,6 +188,11 @@ def put_slot(state: ReplicaState, slot: Slot) -> ReplicaState:
     return state._replace(slots=tuple(slots))
 
 
+def knows_view(state: ReplicaState) -> bool:
+    """Whether this replica knows what its view began with. View 0 began with nothing; a restart forgets the NewView of any other."""
+    return state.view == 0 or state.new_view is not None
+
+
 def is_quorum(state: ReplicaState, voters: tuple[NodeIndex, ...]) -> bool:
     """Whether the distinct `voters` weigh a quorum; with Quirk.DUPLICATE_SIGNERS repetitions count."""
     if state.rules.has(Quirk.DUPLICATE_SIGNERS):

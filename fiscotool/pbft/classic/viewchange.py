@@ -13,7 +13,7 @@ Sources: OSDI'99 sections 4.4, 4.5.2; Castro, PhD thesis, section 5.2.
 from __future__ import annotations
 
 from fiscotool.pbft.classic import newview, timers
-from fiscotool.pbft.classic.state import ReplicaState, is_quorum, primary_of
+from fiscotool.pbft.classic.state import ReplicaState, is_quorum, knows_view, primary_of
 from fiscotool.pbft.effects import Broadcast, BuildFillers, Effect, Reject, RejectReason, Remember, SealRange, Send, StandRecord
 from fiscotool.pbft.events import FillersBuilt
 from fiscotool.pbft.messages import NewView, PreparedCertificate, PrePrepare, Proposal, ViewChange
@@ -62,7 +62,7 @@ def ask(state: ReplicaState, out: list[Effect]) -> None:
         return
     later = {vote.sender for slot in state.slots for vote in slot.prepares if vote.view > state.view}
     later |= {vote.sender for slot in state.slots for vote in slot.commits if vote.view > state.view}
-    if (state.view > 0 and state.new_view is None) or weight_of(later, state.rules.weights) >= state.join_weight:
+    if not knows_view(state) or weight_of(later, state.rules.weights) >= state.join_weight:
         out.append(Broadcast(own_view_change(state)))
 
 
@@ -128,10 +128,10 @@ def on_fillers(state: ReplicaState, event: FillersBuilt, out: list[Effect]) -> R
 
 def on_new_view(state: ReplicaState, message: NewView, out: list[Effect]) -> ReplicaState:
     """A primary shows why the view begins. The own one comes back signed."""
+    if message.view == state.view and not state.in_timeout and not knows_view(state) and newview.judge(state, message) is None:
+        return newview.resume(state, message, out)
     if message.sender == state.me and message.view != state.issued_view:
         return state
-    if message.view == state.view and state.new_view is None and newview.judge(state, message) is None:
-        return state._replace(new_view=message)  # Forgotten in a restart; others may ask for it (rule 4).
     if (reason := newview.refuse(state, message)) is not None:
         return state if message.sender == state.me else _reject(state, message, reason, out)
     return join(newview.enter(state, message, out), out)
