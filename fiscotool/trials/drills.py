@@ -1,7 +1,7 @@
 """Which drill shows which mutant: the plain one, or one that brings about what the mutant gets wrong.
 
-A node that never commits, with another one killed, leaves blocks prepared and not committed, so views change with certificates. With
-two of four down views cannot change, and must be found again. A chain that stands still is found out only after a while.
+Most mutants act otherwise as soon as a leader is gone. The others need a liar that goes for just this (`devnet.byzantine`, `lying`,
+`forging`), two of four down so that views must be found again, blocks that are prepared and not committed, weights that change.
 """
 
 from __future__ import annotations
@@ -11,26 +11,31 @@ from typing import Final
 from fiscotool.trials.embedded import Drill
 
 PLAIN: Final = Drill()
-LOCKED: Final = Drill(byzantine="drop-commits", calm_s=1.5, down_s=8.0, after_s=4.0)
-LYING: Final = Drill(byzantine="equivocate", calm_s=4.0, down_s=0.0, victims=0, after_s=4.0)
-FORGING: Final = Drill(byzantine="forge-block", calm_s=2.0, down_s=4.0, after_s=4.0)
-TWO: Final = Drill(victims=2, calm_s=2.0, down_s=9.0, after_s=6.0)
-FIVE: Final = Drill(nodes=5)
-LONG: Final = Drill(calm_s=3.0, down_s=6.0, after_s=24.0)
-STUTTER: Final = Drill(byzantine="stutter", calm_s=4.0, down_s=0.0, victims=0, after_s=3.0)
-FAR: Final = Drill(byzantine="far-view", calm_s=2.0, down_s=6.0, after_s=4.0)
-USURP: Final = Drill(byzantine="usurp", calm_s=2.0, down_s=9.0, after_s=4.0)
 
 _NAMES: Final[dict[Drill, str]] = {
-    LOCKED: "M12 M13 M14 M15 M17 M20 M24 M26 N2 N3 N4 N7 N12 N18 H4 H5 M40b M40c classic-M14 classic-M15 classic-N7",
-    LYING: "M1 M2 M6 M7 M8 M10 N1 N13 N14 M23 FIB-134 fisco2-M8 M34 M35 F5 classic-M1 classic-M6",
-    TWO: "M28a M28b M30a M30b N5 N9 M40a M40d N10 N11 F6 fisco2-M28 fisco2-M19 classic-M28 classic-M32 classic-M40",
-    FIVE: "M4",
-    FORGING: "M42 FIB-127",
-    LONG: "N6 N15 N16 N17 M33 M38 F14 F16a F16b F16c M46a M37 M50 N8",
-    STUTTER: "M11 classic-M11",
-    FAR: "M21 F2 fisco2-M21 classic-N21",
-    USURP: "M16 classic-M16",
+    Drill(victims=2, down_s=8.0, after_s=5.0): (
+        "M28a M28b M30b M40a M40d N5 N9 N10 N11 fisco2-M19 fisco2-M28 fisco2-M29 classic-M15 classic-M19 classic-M28 classic-M32"
+    ),
+    Drill(nodes=5): "M4 M30a",
+    Drill(nodes=7, victims=2): "M46a",
+    Drill(act="all", down_s=3.0, after_s=3.0): "N3 M40b M40c",
+    Drill(act="turns", calm_s=1.5, down_s=4.0, after_s=3.0): "F10 M29 F14",
+    Drill(act="weights", calm_s=1.5, down_s=4.0, after_s=4.0): "M44 N13 F9 F7",
+    Drill(act="heavier", byzantine="far-view", calm_s=1.5, down_s=4.0, after_s=3.0): "F8",
+    Drill(act="none", byzantine="babble", calm_s=6.0, after_s=4.0): "M6 M7 M10 M17 M20 M34 M35 FIB-127 FIB-133 H5 F6 fisco2-H5 fisco2-N20",
+    Drill(byzantine="impostor", calm_s=4.0): "fisco2-M12",
+    Drill(act="none", byzantine="equivocate", calm_s=6.0, after_s=4.0): "M8 fisco2-M8",
+    Drill(act="none", byzantine="stutter", calm_s=5.0, after_s=4.0): "M11 classic-M11",
+    Drill(act="none", byzantine="isolate", calm_s=16.0, after_s=8.0): "M12 M13 M14 M15 N2 classic-M14",
+    Drill(byzantine="saboteur", calm_s=3.0, down_s=9.0, after_s=6.0): "N4 N7 M16 F11 N18 classic-M6 classic-M16 classic-N7 classic-N21",
+    Drill(byzantine="gaps", period_blocks=4, calm_s=6.0, down_s=5.0, after_s=6.0): "M24 M26",
+    Drill(act="none", byzantine="rotten", calm_s=8.0, after_s=6.0): "F5 M50 M33",
+    Drill(act="none", byzantine="topmost", liars=2, calm_s=4.0, after_s=3.0): "F2",
+    Drill(act="again", byzantine="fickle", calm_s=1.0, down_s=14.0, after_s=2.0): "M40c",
+    Drill(byzantine="redater", calm_s=3.0, down_s=8.0, after_s=3.0): "H4",
+    Drill(act="none", byzantine="forge-signature", calm_s=3.0, after_s=2.0): "M23",
+    Drill(act="none", byzantine="retype", calm_s=3.0, after_s=2.0): "FIB-134",
+    Drill(act="none", byzantine="forge-empty", calm_s=3.0, after_s=3.0): "M42",
 }
 
 DRILLS: Final[dict[str, Drill]] = {name: drill for drill, names in _NAMES.items() for name in names.split()}

@@ -1,9 +1,9 @@
 """The mutant in an embedded chain: real processes, keys, sockets and disks, under a short drill, recorded.
 
-    deploy nodes with the mutant → load → kill the leader of the next block → load goes on → it returns → load → stop
+    deploy nodes with the mutant → load → something happens (`acts`) → load → stop
 
-The recording (polls and headers) is judged by `consistency.judge`, as that of a real chain would be; the nodes' logs become traces for
-`check.trace`. Neither is told that there is a mutant; both are told who was deployed to lie.
+The recording (polls and headers) is judged by `consistency.judge`, as that of a real chain would be; the nodes' logs and the full traces
+of their cores by `check`. None of them is told that there is a mutant; all are told who was deployed to lie.
 """
 
 from __future__ import annotations
@@ -11,66 +11,69 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from fiscotool.chain.layout import PortBases, parse_layout
-from fiscotool.chain.model import Chain, NodeHome
+from fiscotool.chain.model import Chain
 from fiscotool.chain.plan import plan_chain
 from fiscotool.chain.spec import VERSION_DEFAULT, ChainSpec
 from fiscotool.chain.write import write_chain
-from fiscotool.drills.fault import Fault, FaultKind
 from fiscotool.drills.session import Session
-from fiscotool.drills.targets import leader_of
-from fiscotool.drills.workload import Workload
 from fiscotool.errors import FiscoToolError
 from fiscotool.mutants.mutant import Mutant
 from fiscotool.nodes import control
+from fiscotool.trials.acts import ACT_NAMES, START_S, Stage, perform
 
-START_S = 60.0
-RATE_PER_S = 8.0
 VERSION_2 = "2.9.1"
 
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """What is done to the chain, in seconds: load for `calm_s`, `victims` killed for `down_s`, load again for `after_s`.
+    """What is done to a chain; times are in seconds. All of it happens under load.
 
-    `byzantine` is how the last node lies; `only` are the nodes with the mutant, all when empty.
+    `act` is one of `acts.ACTS`: what happens between `calm_s` of quiet and `after_s` of it. `byzantine` is how the last `liars` nodes lie;
+    `only` are the nodes with the mutant, all when empty.
     """
 
+    act: str = "kill"
     byzantine: str = ""
+    liars: int = 1
     victims: int = 1
     calm_s: float = 2.0
-    down_s: float = 5.0
+    down_s: float = 4.5
     after_s: float = 3.5
     nodes: int = 4
+    period_blocks: int = 1
     only: tuple[str, ...] = ()
 
     def told(self) -> str:
         """The drill for people."""
-        lies = f"one node is {self.byzantine}" if self.byzantine else "nobody lies"
-        killed = f", {self.victims} killed for {self.down_s:g} s" if self.victims else ""
-        return f"{self.nodes} nodes, {lies}{killed}, then {self.after_s:g} s"
+        who = "one node is" if self.liars == 1 else f"{self.liars} nodes are"
+        lies = f", {who} {self.byzantine}" if self.byzantine else ""
+        period = f", a leader stays {self.period_blocks} blocks" if self.period_blocks > 1 else ""
+        acts = {"kill": f"{self.victims} killed for {self.down_s:g} s", "none": f"{self.calm_s + self.after_s:g} s of load"}
+        return f"{self.nodes} nodes{lies}{period}: {acts.get(self.act, ACT_NAMES[self.act])}"
 
 
 def spec_of(mutant: Mutant | None, drill: Drill, first_port: int, dialect: str = "fisco3") -> ChainSpec:
     """The chain of a trial."""
     n = drill.nodes
-    is_2 = (dialect if mutant is None else mutant.dialect) == "fisco2"
     dialect = dialect if mutant is None else mutant.dialect
+    is_2 = dialect == "fisco2"
     mutants = {} if mutant is None else dict.fromkeys(drill.only or ("all",), mutant.name)
     return ChainSpec(
         hosts=parse_layout(f"127.0.0.1:{n}"),
         ports=PortBases(p2p=first_port, rpc=first_port + n, web3=first_port + 2 * n),
-        byzantine={f"node{n - 1}": drill.byzantine} if drill.byzantine else {},
+        byzantine={f"node{n - 1 - k}": drill.byzantine for k in range(drill.liars)} if drill.byzantine else {},
         mutants=mutants,
         protocol=dialect,
         version=VERSION_2 if is_2 else VERSION_DEFAULT,
         chain_id="1" if is_2 else "chain0",
         group_id="1" if is_2 else "group0",
+        leader_period_blocks=drill.period_blocks,
+        trace=True,
     )
 
 
@@ -96,42 +99,8 @@ def record(mutant: Mutant | None, drill: Drill, place: Path, first_port: int, *,
         Session(chain, place / "run.jsonl", every_s=0.2, command="trial", first_height=0) as session,
         contextlib.suppress(FiscoToolError),
     ):
-        _drill(chain, drill, session)
+        perform(Stage(chain, drill, session))
     return chain
-
-
-def _drill(chain: Chain, drill: Drill, session: Session) -> None:
-    """Load; kill; load; start; load."""
-    with Workload(chain, rate_per_s=RATE_PER_S, on_result=session.writer.tx, since_start=session.writer.since_start):
-        _pause(drill.calm_s)
-        victims = _leaders(chain)[: drill.victims]
-        faults = [Fault(f"kill-{node.name}", FaultKind.KILL, node.name, "leader") for node in victims]
-        for fault in faults:
-            session.on_fault(fault, "planned", "")
-        if victims:
-            control.kill(victims)
-            for fault in faults:
-                session.on_fault(fault, "injected", "")
-            _pause(drill.down_s)
-            with contextlib.suppress(FiscoToolError):
-                control.start(victims, wait_s=START_S)
-            for fault in faults:
-                session.on_fault(fault, "healed", "")
-        _pause(drill.after_s)
-
-
-def _pause(seconds: float) -> None:
-    """Let the chain work: the length of a phase is what the drill is about, there is no condition to await."""
-    threading.Event().wait(seconds)
-
-
-def _leaders(chain: Chain) -> list[NodeHome]:
-    """The honest nodes, the leader of the next block first."""
-    honest = [node for node in chain.nodes if not node.byzantine]
-    with contextlib.suppress(FiscoToolError):
-        leader = leader_of(chain)
-        honest.sort(key=lambda node: node.name != leader.name)
-    return honest
 
 
 @contextlib.contextmanager
