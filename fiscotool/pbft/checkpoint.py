@@ -22,11 +22,7 @@ from fiscotool.pbft.counting import place_of, with_checkpoints
 from fiscotool.pbft.effects import (
     AgreedIndex,
     Broadcast,
-    CommitBlock,
     Effect,
-    Execute,
-    ExecutedRecord,
-    Persist,
     Reject,
     RejectReason,
     Send,
@@ -34,6 +30,15 @@ from fiscotool.pbft.effects import (
     VerifyProposal,
 )
 from fiscotool.pbft.events import Executed, TimerName
+from fiscotool.pbft.making import (
+    make_agreed_index,
+    make_broadcast,
+    make_checkpoint,
+    make_commit_block,
+    make_execute,
+    make_executed_record,
+    make_persist,
+)
 from fiscotool.pbft.messages import CheckPoint, CommittedProposalRequest, CommittedProposalResponse, Proposal
 from fiscotool.pbft.quorum import weight_of
 from fiscotool.pbft.rules import Quirk
@@ -50,7 +55,7 @@ def agree(state: ReplicaState, slot: Slot, proposal: Proposal, out: list[Effect]
     state = put_slot(state, slot._replace(agreed=proposal, is_pulled=is_pulled, pulling=None, is_restored=False, checking=None))
     if not is_pulled:
         if tells_sync(state):
-            out.append(AgreedIndex(slot.height))
+            out.append(make_agreed_index(slot.height))
         state = _note_system(state, proposal)
         state = sealing.notify(state, out)
     return try_execute(state, out)
@@ -63,7 +68,7 @@ def try_execute(state: ReplicaState, out: list[Effect]) -> ReplicaState:
         return state
     if state.height < min(state.expected - 1, state.wait_seal_until):
         return state
-    out.append(Execute(slot.agreed))
+    out.append(make_execute(slot.agreed))
     return put_slot(state, slot._replace(is_executing=True))
 
 
@@ -86,9 +91,9 @@ def on_executed(state: ReplicaState, event: Executed, out: list[Effect]) -> Repl
             return put_slot(state, slot._replace(agreed=None, is_pulled=False))
         state = _note_system(state, proposal)
     slot = slot._replace(block_hash=event.block_hash, is_pulled=False)
-    out.append(Persist(ExecutedRecord(proposal, event.block_hash)))
+    out.append(make_persist(make_executed_record(proposal, event.block_hash)))
     if state.me is not None:
-        out.append(Broadcast(CheckPoint(state.view, event.index, event.block_hash, state.me)))
+        out.append(make_broadcast(make_checkpoint(state.view, event.index, event.block_hash, state.me)))
     state = put_slot(state._replace(expected=Height(event.index + 1)), slot)
     state = timers.restart_if_running(state, out)
     if was_pulled:
@@ -128,11 +133,12 @@ def try_stable(state: ReplicaState, out: list[Effect]) -> ReplicaState:
         return state
     if len(slot.checkpoints) * state.rules.weight_max < state.quorum_weight:
         return state
-    signed = tuple((vote.sender, vote.signature) for vote in slot.checkpoints if vote.digest == slot.block_hash)
-    if not is_quorum(state, tuple(sender for sender, _ in signed)):
+    block_hash = slot.block_hash
+    signed = tuple([(vote.sender, vote.signature) for vote in slot.checkpoints if vote.digest == block_hash])
+    if not is_quorum(state, tuple([sender for sender, _ in signed])):
         return state
     assert slot.height == state.height + 1
-    out.append(CommitBlock(slot.height, slot.agreed.digest, slot.block_hash, signed))
+    out.append(make_commit_block(slot.height, slot.agreed.digest, slot.block_hash, signed))
     return put_slot(state, slot._replace(is_stable=True))
 
 

@@ -19,9 +19,10 @@ from typing import TypeVar
 
 from fiscotool.pbft import checkpoint, timers
 from fiscotool.pbft.counting import place_of, with_commits, with_prepares
-from fiscotool.pbft.effects import Broadcast, Effect, Persist, Reject, RejectReason, VerifyProposal, VoteRecord
+from fiscotool.pbft.effects import Effect, Reject, RejectReason
 from fiscotool.pbft.events import Verified
-from fiscotool.pbft.messages import Commit, Prepare, PreparedCertificate, PrePrepare
+from fiscotool.pbft.making import make_broadcast, make_certificate, make_commit, make_persist, make_verify, make_vote_record
+from fiscotool.pbft.messages import Commit, Prepare, PrePrepare
 from fiscotool.pbft.quorum import leader_of
 from fiscotool.pbft.rules import Quirk
 from fiscotool.pbft.state import NO_VIEW, ReplicaState, Slot, barrier, find_slot, is_quorum, put_slot, slot_at
@@ -52,7 +53,7 @@ def on_preprepare(state: ReplicaState, message: PrePrepare, out: list[Effect]) -
     if reason is not None:
         out.append(Reject(message, reason))
         return state
-    out.append(VerifyProposal(message.proposal, message.sender))
+    out.append(make_verify(message.proposal, message.sender))
     return put_slot(state, slot._replace(checking=message))
 
 
@@ -122,14 +123,14 @@ def try_precommit(state: ReplicaState, slot: Slot, out: list[Effect]) -> Replica
     if len(slot.prepares) * state.rules.weight_max < state.quorum_weight:
         return None  # Too few whoever they are: most votes end here.
     signed = matching(state, slot.prepares, pre)
-    if not is_quorum(state, tuple(sender for sender, _ in signed)):
+    if not is_quorum(state, tuple([sender for sender, _ in signed])):
         return None
-    cert = PreparedCertificate(pre.view, pre.proposal, signed)
+    cert = make_certificate(pre.view, pre.proposal, signed)
     assert slot.voted_digest == pre.digest
     if not state.rules.has(Quirk.AMNESIA):
-        out.append(Persist(VoteRecord(slot.height, pre.view, pre.digest, cert)))
+        out.append(make_persist(make_vote_record(slot.height, pre.view, pre.digest, cert)))
     state = timers.restart(put_slot(state, slot._replace(cert=cert)), out)
-    out.append(Broadcast(Commit(state.view, slot.height, pre.digest, me)))
+    out.append(make_broadcast(make_commit(state.view, slot.height, pre.digest, me)))
     return state
 
 
@@ -142,7 +143,7 @@ def try_commit(state: ReplicaState, slot: Slot, out: list[Effect]) -> ReplicaSta
         return None
     if len(slot.commits) * state.rules.weight_max < state.quorum_weight:
         return None
-    if not is_quorum(state, tuple(sender for sender, _ in matching(state, slot.commits, pre))):
+    if not is_quorum(state, tuple([sender for sender, _ in matching(state, slot.commits, pre)])):
         return None
     assert cert.proposal.digest == pre.digest
     if state.change_cycle or state.to_view != state.view:

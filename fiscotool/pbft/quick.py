@@ -57,6 +57,21 @@ def one_field(cls: type[Tuple], name: str) -> Callable[[Tuple, Any], Tuple]:
     return change
 
 
+def two_fields(cls: type[Tuple], first: str, second: str) -> Callable[[Tuple, Any, Any], Tuple]:
+    """`one_field` for two that change together."""
+    names: tuple[str, ...] = cls._fields  # type: ignore[attr-defined]
+    one, other = names.index(first), names.index(second)
+    make = tuple.__new__
+
+    def change(self: Tuple, first_value: Any, second_value: Any) -> Tuple:
+        values = [*self]
+        values[one] = first_value
+        values[other] = second_value
+        return make(cls, values)
+
+    return change
+
+
 def maker(cls: Callable[Arguments, Value]) -> Callable[Arguments, Value]:
     """`cls`, a frozen dataclass with slots and without base or `__post_init__`, called faster; the same arguments, the same values."""
     known = fields(cast("Any", cls))

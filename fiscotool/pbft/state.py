@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 
 from fiscotool.pbft.effects import ExecutedRecord, VoteRecord
 from fiscotool.pbft.messages import CheckPoint, Commit, Prepare, PreparedCertificate, PrePrepare, Proposal, ViewChange
-from fiscotool.pbft.quick import one_field, quickened
+from fiscotool.pbft.quick import one_field, quickened, two_fields
 from fiscotool.pbft.quorum import join_weight, leader_of, quorum_weight, weight_of, weight_with_repeats
 from fiscotool.pbft.rules import Quirk, Rules
 from fiscotool.pbft.types import NO_DIGEST, Digest, Height, NodeIndex, View, Weight
@@ -259,6 +259,10 @@ def put_slot(state: ReplicaState, slot: Slot) -> ReplicaState:
 
 with_slots = one_field(ReplicaState, "slots")
 """`state._replace(slots=…)`: every vote needs it."""
+
+
+with_timer = two_fields(ReplicaState, "timer_epoch", "timer_on")
+"""`state._replace(timer_epoch=…, timer_on=…)`."""
 
 
 def tells_sync(state: ReplicaState) -> bool:

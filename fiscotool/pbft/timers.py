@@ -15,9 +15,12 @@ from typing import Final
 
 from fiscotool.pbft.effects import CancelTimer, Effect, SetTimer
 from fiscotool.pbft.events import PoolSize, TimerName
+from fiscotool.pbft.making import make_set_timer
 from fiscotool.pbft.rules import Rules
-from fiscotool.pbft.state import ReplicaState
+from fiscotool.pbft.state import ReplicaState, with_timer
 from fiscotool.pbft.types import Ticks
+
+_OF_TIMERS: Final = (SetTimer, CancelTimer)
 
 CHANGE_CYCLE_MAX: Final = 10
 """The exponent's cap and the largest change cycle (`PBFTTimer.h`)."""
@@ -26,6 +29,8 @@ CHANGE_CYCLE_MAX: Final = 10
 def timeout_ticks(rules: Rules, change_cycle: int) -> Ticks:
     """How long the view timer runs after `change_cycle` consecutive timeouts: 3000, 4500, 6750, 10125, ... 172995."""
     assert change_cycle >= 0
+    if not change_cycle:
+        return Ticks(rules.timeout_base_ticks)
     exponent = min(change_cycle, CHANGE_CYCLE_MAX)
     return Ticks(rules.timeout_base_ticks * 3**exponent // 2**exponent)
 
@@ -33,9 +38,10 @@ def timeout_ticks(rules: Rules, change_cycle: int) -> Ticks:
 def restart(state: ReplicaState, out: list[Effect]) -> ReplicaState:
     """Arm the view timer anew; one effect a step is enough, so an earlier one of this step is taken back."""
     epoch = state.timer_epoch + 1
-    _take_back(out)
-    out.append(SetTimer(TimerName.VIEW, epoch, timeout_ticks(state.rules, state.change_cycle)))
-    return state._replace(timer_epoch=epoch, timer_on=True)
+    if out:
+        _take_back(out)
+    out.append(make_set_timer(TimerName.VIEW, epoch, timeout_ticks(state.rules, state.change_cycle)))
+    return with_timer(state, epoch, True)
 
 
 def stop(state: ReplicaState, out: list[Effect]) -> ReplicaState:
@@ -71,5 +77,5 @@ def _take_back(out: list[Effect]) -> None:
     """Remove view-timer effects of this step: only the last one means anything."""
     for position in range(len(out) - 1, -1, -1):
         effect = out[position]
-        if isinstance(effect, (SetTimer, CancelTimer)) and effect.name is TimerName.VIEW:
+        if isinstance(effect, _OF_TIMERS) and effect.name is TimerName.VIEW:
             del out[position]

@@ -18,8 +18,9 @@ spec 3.x 1.8 (4, 6); OSDI'99 section 4.2, 4.4.
 from __future__ import annotations
 
 from fiscotool.pbft import timers
-from fiscotool.pbft.effects import AgreedIndex, Broadcast, Effect, Persist, RejectReason, ReleaseTransactions, VoteRecord
-from fiscotool.pbft.messages import Prepare, PrePrepare
+from fiscotool.pbft.effects import Effect, RejectReason, ReleaseTransactions
+from fiscotool.pbft.making import make_agreed_index, make_broadcast, make_persist, make_prepare, make_vote_record
+from fiscotool.pbft.messages import PrePrepare
 from fiscotool.pbft.rules import Quirk
 from fiscotool.pbft.state import NO_VIEW, ReplicaState, Slot, put_slot, tells_sync
 from fiscotool.pbft.types import View
@@ -60,11 +61,11 @@ def accept(state: ReplicaState, slot: Slot, pre: PrePrepare, out: list[Effect], 
         out.append(ReleaseTransactions(replaced.proposal))
     slot = slot._replace(pre=pre, checking=None, voted_view=max(pre.view, slot.voted_view), voted_digest=pre.digest)
     if not state.rules.has(Quirk.AMNESIA):
-        out.append(Persist(VoteRecord(pre.index, pre.view, pre.digest, slot.cert)))
+        out.append(make_persist(make_vote_record(pre.index, pre.view, pre.digest, slot.cert)))
     if tells_sync(state):
-        out.append(AgreedIndex(pre.index))
+        out.append(make_agreed_index(pre.index))
     state = timers.restart(put_slot(state, slot), out)
     if is_own:
-        out.append(Broadcast(pre))
-    out.append(Broadcast(Prepare(state.view, pre.index, pre.digest, me)))
+        out.append(make_broadcast(pre))
+    out.append(make_broadcast(make_prepare(state.view, pre.index, pre.digest, me)))
     return state

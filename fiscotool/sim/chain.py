@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, cast
 
+from fiscotool.pbft.making import make_checkpoint, make_commit, make_prepare, make_preprepare
 from fiscotool.pbft.messages import (
     CheckPoint,
     Commit,
@@ -27,7 +28,6 @@ from fiscotool.pbft.messages import (
     Proposal,
     ViewChange,
 )
-from fiscotool.pbft.quick import maker
 from fiscotool.pbft.rules import Quirk, Rules
 from fiscotool.pbft.types import Digest, Height, NodeIndex
 from fiscotool.protocols.hotstuff import seals
@@ -36,8 +36,6 @@ SYSTEM_PREFIX = "weights:"
 
 KEPT: Final = 4_096
 """How many answers about blocks are kept: every replica asks for the same ones."""
-
-_prepare, _commit, _checkpoint = maker(Prepare), maker(Commit), maker(CheckPoint)
 
 
 def digest_of(data: bytes) -> Digest:
@@ -115,17 +113,17 @@ def sign(message: Message, rules: Rules) -> Message:
 
 def _sign_prepare(message: Prepare, rules: Rules) -> Message:
     view, index, digest, sender = message.view, message.index, message.digest, message.sender
-    return _prepare(view, index, digest, sender, proof_signature(rules, sender, view, index, digest))
+    return make_prepare(view, index, digest, sender, proof_signature(rules, sender, view, index, digest))
 
 
 def _sign_commit(message: Commit, _rules: Rules) -> Message:
     digest, sender = message.digest, message.sender
-    return _commit(message.view, message.index, digest, sender, b"commit%d|%s" % (sender, digest))
+    return make_commit(message.view, message.index, digest, sender, b"commit%d|%s" % (sender, digest))
 
 
 def _sign_checkpoint(message: CheckPoint, _rules: Rules) -> Message:
     digest, sender = message.digest, message.sender
-    return _checkpoint(message.view, message.index, digest, sender, b"checkpoint%d|%s" % (sender, digest))
+    return make_checkpoint(message.view, message.index, digest, sender, b"checkpoint%d|%s" % (sender, digest))
 
 
 def _sign_new_view(message: NewView, rules: Rules) -> Message:
@@ -135,7 +133,8 @@ def _sign_new_view(message: NewView, rules: Rules) -> Message:
 
 def _sign_proposal(message: PrePrepare, rules: Rules) -> PrePrepare:
     """A pre-prepare counts as its leader's Prepare in classic, so it signs the same."""
-    return replace(message, signature=proof_signature(rules, message.sender, message.view, message.index, message.digest))
+    view, index, digest, sender = message.view, message.index, message.digest, message.sender
+    return make_preprepare(view, index, digest, sender, message.proposal, proof_signature(rules, sender, view, index, digest))
 
 
 _SIGNERS: Final[dict[type, Callable[[Any, Rules], Message]]] = {

@@ -20,9 +20,9 @@ from typing import Any, Final
 from fiscotool.pbft import effects as do
 from fiscotool.pbft import events as ev
 from fiscotool.pbft.dialects import FISCO3, Dialect, History
+from fiscotool.pbft.making import make_ledger_advanced, make_received
 from fiscotool.pbft.messages import Message
 from fiscotool.pbft.properties import Violation
-from fiscotool.pbft.quick import maker
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.types import Height, NodeIndex
 from fiscotool.sim import chain, workplace
@@ -41,8 +41,6 @@ STEPS_MAX: Final = 3_000_000
 
 HONEST: Final = Honest()
 """What a correct replica does with its messages: sends them. A test may put a lossy wire in `Cluster.honest`."""
-
-_received = maker(ev.Received)
 
 Listener = Callable[[str, ev.Event, Any, Any, tuple[do.Effect, ...]], None]
 """Told of every step of every replica; the states are of the dialect's own type."""
@@ -172,7 +170,7 @@ class Cluster(Clock):
             self._step(replica, event)
 
     def _arrive(self, replica: Replica, message: Message) -> None:
-        self._hear(replica, _received(message))
+        self._hear(replica, make_received(message))
 
     def _arrive_from_liar(self, replica: Replica, message: Message) -> None:
         if chain.is_authentic(message, replica.rules):
@@ -228,7 +226,7 @@ class Cluster(Clock):
 
     def _broadcast(self, replica: Replica, effect: do.Broadcast) -> None:
         signed = chain.sign(effect.message, replica.rules)
-        event = _received(signed)
+        event = make_received(signed)
         self.post(replica, event)
         strategy = self.strategies.get(replica.index, self.honest)
         if strategy is HONEST:
@@ -241,7 +239,7 @@ class Cluster(Clock):
         strategy = self.strategies.get(replica.index, self.honest)
         signed = chain.sign(effect.message, replica.rules)
         if effect.to == replica.index:
-            self.post(replica, _received(signed))
+            self.post(replica, make_received(signed))
             return
         for target, sent in strategy.send(self, replica, effect.to, signed):
             self.transmit(replica.index, target, sent)
@@ -259,7 +257,7 @@ class Cluster(Clock):
     def commit(self, replica: Replica, block: Block, *, by_sync: bool) -> None:
         """Write a block to a replica's ledger and tell its core."""
         replica.append(block)
-        self.post(replica, ev.LedgerAdvanced(Height(replica.height), block.block_hash, replica.rules, replica.me, by_sync))
+        self.post(replica, make_ledger_advanced(Height(replica.height), block.block_hash, replica.rules, replica.me, by_sync))
 
 
 DOING: Final[dict[type, Callable[[Any, Replica, Any], None]]] = {

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fiscotool.pbft import effects as do
 from fiscotool.pbft import events as ev
+from fiscotool.pbft.making import make_executed, make_timer_fired, make_verified
 from fiscotool.pbft.types import Height, NodeIndex
 from fiscotool.sim import chain
 from fiscotool.sim.replica import Block, Replica
@@ -44,7 +45,7 @@ def _fire(where: tuple[World, Replica, int], timer: do.SetTimer) -> None:
     world, replica, life = where
     if replica.life == life and replica.timers.get(timer.name) == timer.epoch:
         del replica.timers[timer.name]
-        world.post(replica, ev.TimerFired(timer.name, timer.epoch))
+        world.post(replica, make_timer_fired(timer.name, timer.epoch))
 
 
 def _cancel_timer(_world: World, replica: Replica, effect: do.CancelTimer) -> None:
@@ -54,7 +55,7 @@ def _cancel_timer(_world: World, replica: Replica, effect: do.CancelTimer) -> No
 def _verify(world: World, replica: Replica, effect: do.VerifyProposal) -> None:
     proposal = effect.proposal
     is_valid = chain.is_sound(proposal) and (effect.is_certified or replica.on_chain.isdisjoint(chain.transactions_of(proposal)))
-    world.post(replica, ev.Verified(proposal.index, proposal.digest, is_valid), world.pace.verify_ticks)
+    world.post(replica, make_verified(proposal.index, proposal.digest, is_valid), world.pace.verify_ticks)
 
 
 def _execute(world: World, replica: Replica, effect: do.Execute) -> None:
@@ -63,14 +64,14 @@ def _execute(world: World, replica: Replica, effect: do.Execute) -> None:
     height = replica.height
     parent_hash = replica.head_hash if parent == height else replica.layers.get(parent)
     if parent_hash is None or parent < height or not chain.is_sound(proposal):
-        world.post(replica, ev.Executed(proposal.index, proposal.digest, None), world.pace.execute_ticks)
+        world.post(replica, make_executed(proposal.index, proposal.digest, None), world.pace.execute_ticks)
         return
     block_hash = chain.execute(proposal, parent_hash)
     if replica.layers:
         replica.layers = {index: value for index, value in replica.layers.items() if index < proposal.index}
     replica.layers[proposal.index] = block_hash
     replica.works[proposal.digest] = proposal
-    world.post(replica, ev.Executed(proposal.index, proposal.digest, block_hash), world.pace.execute_ticks)
+    world.post(replica, make_executed(proposal.index, proposal.digest, block_hash), world.pace.execute_ticks)
 
 
 def _commit(world: World, replica: Replica, effect: do.CommitBlock) -> None:

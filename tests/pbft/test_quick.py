@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import FrozenInstanceError, replace
 from typing import NamedTuple
 
 import pytest
 
 from fiscotool.pbft.counting import place_of, with_prepares
 from fiscotool.pbft.messages import Prepare
-from fiscotool.pbft.quick import one_field, quickened
+from fiscotool.pbft.quick import maker, one_field, quickened, two_fields
 from fiscotool.pbft.state import Slot
 from fiscotool.pbft.types import Digest, Height, NodeIndex, View
 
@@ -56,3 +58,33 @@ def test_a_vote_goes_where_its_sender_belongs() -> None:
     assert [place_of(votes, NodeIndex(sender)) for sender in range(6)] == [0, 0, 1, 1, 2, 3]
     assert place_of((), NodeIndex(0)) == 0
     assert with_prepares(Slot(Height(1)), votes) == Slot(Height(1))._replace(prepares=votes)
+
+
+def test_two_fields_at_once() -> None:
+    change = two_fields(Quick, "three", "one")
+    assert change(Quick(), (7,), 2) == Quick()._replace(three=(7,), one=2)
+
+
+MADE = {
+    "plain": ((View(1), Height(2), Digest(b"d"), NodeIndex(3), b"s"), {}),
+    "default": ((View(1), Height(2), Digest(b"d")), {"sender": NodeIndex(3)}),
+}
+
+
+@pytest.mark.parametrize("case", MADE)
+def test_what_is_made_faster_is_the_same(case: str) -> None:
+    arguments, named = MADE[case]
+    made, usual = maker(Prepare)(*arguments, **named), Prepare(*arguments, **named)  # type: ignore[arg-type]
+    assert type(made) is Prepare
+    assert made == usual
+    assert hash(made) == hash(usual)
+    assert repr(made) == repr(usual)
+    assert replace(made, view=View(9)) == replace(usual, view=View(9))
+    assert pickle.loads(pickle.dumps(made)) == usual  # noqa: S301 (its own)
+    with pytest.raises(FrozenInstanceError):
+        made.view = View(2)  # type: ignore[misc]
+
+
+def test_wrong_arguments_are_refused_by_a_maker() -> None:
+    with pytest.raises(TypeError):
+        maker(Prepare)(View(1))  # type: ignore[call-arg]
