@@ -76,6 +76,7 @@ class Limits:
     quorum: int = 3
     values: tuple[int, ...] = VALUES
     symmetry: bool = True
+    open_views: bool = False
 
     @property
     def support(self) -> int:

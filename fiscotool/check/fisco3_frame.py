@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from fiscotool.check.fisco3_bounds import FILLER, Changed, Entered, Limits, leader_of
-from fiscotool.check.fisco3_local import EVERYONE, Local, Places
+from fiscotool.check.fisco3_local import Local
+from fiscotool.check.fisco3_places import EVERYONE, Places
 from fiscotool.check.fisco3_views import READERS, ViewMessages, can_lead
 from fiscotool.check.frame import Asked, PackedFrame
 from fiscotool.check.guards import guard_names, some_of
@@ -18,6 +19,8 @@ ANY_VIEW: Final = -1
 OF_A_HEIGHT: Final = ("propose", "accept", "accept again", "prepared", "agreed")
 GOALS: Final = ("a block is written", "certified in a later view", "an empty block fills a gap")
 OF_VIEWS: Final = ("accept again", "time out", "new view", "enter view")
+ASKED: Final = ("time out", "new view")
+"""What open views do without."""
 ACTIONS: Final = (
     "propose",
     "accept",
@@ -74,7 +77,7 @@ class Fisco3Frame(PackedFrame):
 
     def _is_possible(self, kind: str) -> bool:
         if kind in OF_VIEWS:
-            return self.limits.view_max > 0
+            return self.limits.view_max > 0 and not (self.limits.open_views and kind in ASKED)
         if kind == "sync":
             return "empty-block-unchecked" in self.limits.holes and self.limits.byzantine is not None
         return kind != "crash" or self.limits.crashes > 0

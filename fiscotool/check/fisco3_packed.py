@@ -104,13 +104,8 @@ class PackedFisco3(Fisco3Frame):
 
     def _accept_again(self, i: int, me: Local, s: int, h: int) -> Iterator[Step]:
         """Rules 11 and 17: a new view of this view proposes a value again, and shows a certificate that opens the lock."""
-        best: dict[int, int] = {}
-        for message in self._messages.shown(s, me.view) if me.view else ():
-            for again in message.again:
-                if again.height == h:
-                    best[again.value] = max(again.view, best.get(again.value, -1))
         lock = me.locks.get(h)
-        for value, proof in sorted(best.items()):
+        for value, proof in sorted(self._messages.offers(s, me.view, h).items()):
             opens = lock is None or lock.value == value or (proof > lock.view and "lock-never-released" not in self.limits.holes)
             if self._guards.allow("accept again", **self._free(me, h, value), lock_opens=opens):
                 slot = (me.view, h, value)
@@ -180,7 +175,7 @@ class PackedFisco3(Fisco3Frame):
 
     def _enter(self, i: int, me: Local, s: int, view: int) -> Iterator[Step]:
         """Rules 16, 17 and 19: somebody shows it the view, or tells it that others are there."""
-        is_shown = self.only_view in {None, view} and bool(self._messages.shown(s, view))
+        is_shown = self.only_view in {None, view} and self._messages.is_shown(s, view)
         if is_shown and self._guards.allow("enter view", later_view=view > me.view):
             yield "enter view", f"enters view {view}", self._places.put(s, i, me.with_view(view))
 

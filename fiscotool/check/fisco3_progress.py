@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 from fiscotool.check.fisco3_bounds import NAMES, NODES, Changed, Limits, Lock, leader_of
-from fiscotool.check.fisco3_local import Local, Places, Prefix
+from fiscotool.check.fisco3_local import Local, Prefix
+from fiscotool.check.fisco3_places import Places
 from fiscotool.check.fisco3_views import chosen_again
 
 Locks = tuple[tuple[Lock, ...], ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fiscotool.check.fisco3_bounds import Limits, leader_of
-from fiscotool.check.fisco3_frame import ACTIONS, CONJUNCTS, GOALS, OF_VIEWS
+from fiscotool.check.fisco3_frame import ACTIONS, ASKED, CONJUNCTS, GOALS, OF_VIEWS
 from fiscotool.check.guards import guard_name
 
 NO_VIEWS = "there is one view"
@@ -38,6 +38,8 @@ def _of_action(limits: Limits, action: str) -> str:
     views, heights = range(limits.view_max + 1), range(1, limits.heights + 1)
     if action in OF_VIEWS and not limits.view_max:
         return NO_VIEWS
+    if action in ASKED and limits.open_views:
+        return "open views need nobody's asking"
     if action == "crash" and not limits.crashes:
         return "nobody crashes"
     if action == "sync":
@@ -53,7 +55,7 @@ def _of_action(limits: Limits, action: str) -> str:
 def _of_name(limits: Limits, name: str) -> str:
     if name in OF_LATER_VIEWS and not limits.view_max:
         return NO_VIEWS
-    if name.endswith("not in timeout") and not limits.view_max and not limits.crashes:
+    if name.endswith("not in timeout") and (limits.open_views or not limits.view_max) and not limits.crashes:
         return "nobody asks for a view or starts again"
     lies_first = any(limits.is_led_by_liar(h, 0) for h in range(1, limits.heights + 1))
     if name == "accept: not agreed otherwise" and not limits.view_max and not lies_first:
@@ -62,8 +64,8 @@ def _of_name(limits: Limits, name: str) -> str:
         leader_of(h, view) != limits.byzantine for h in range(1, limits.heights + 1) for view in range(limits.view_max + 1)
     ):
         return "the liar proposes in the view of whom it talks to"
-    if name == "accept again: lock opens" and limits.view_max == 1 and limits.heights == 1:
+    if name == "accept again: lock opens" and limits.view_max == 1 and limits.heights == 1 and not limits.open_views:
         return "of one view there are certificates for one block"
-    if name == "an empty block fills a gap" and not (limits.view_max and limits.heights > 1):
+    if name == "an empty block fills a gap" and not (limits.view_max and (limits.heights > 1 or limits.open_views)):
         return "a gap needs two heights and two views"
     return ""

@@ -29,8 +29,8 @@ from typing import Final
 from fiscotool.check.explore import Progress
 from fiscotool.check.fisco3_bounds import FILLER, Limits, Slot
 from fiscotool.check.fisco3_frame import OF_A_HEIGHT
-from fiscotool.check.fisco3_local import EVERYONE, HEIGHT_BITS, OWN_BITS, VALUE_BITS, VIEW_BITS
 from fiscotool.check.fisco3_packed import PackedFisco3
+from fiscotool.check.fisco3_places import EVERYONE, HEIGHT_BITS, OWN_BITS, VALUE_BITS, VIEW_BITS
 from fiscotool.check.howard_bits import bits_at
 from fiscotool.check.packed import Moves, expand
 

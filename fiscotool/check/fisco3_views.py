@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations, product
 
 from fiscotool.check.fisco3_bounds import FILLER, NAMES, NODES, Changed, Entered, Limits, Lock, leader_of
-from fiscotool.check.fisco3_local import Places
+from fiscotool.check.fisco3_places import Places
 
 READERS = {"new view", "enter view", "accept again"}
 
@@ -61,6 +61,27 @@ class ViewMessages:
             if self.limits.is_led_by_liar(height + 1, view) or "new-view-unchecked" in self.limits.holes:
                 forged |= self._forged(s, view, height)
         return sorted({*found, *forged})
+
+    def is_shown(self, s: int, view: int) -> bool:
+        """Whether a replica can be shown a view at all."""
+        return self.limits.open_views or bool(self.shown(s, view))
+
+    def offers(self, s: int, view: int, h: int) -> dict[int, int]:
+        """What is proposed again at a height in a view: values, each with the latest view it can be proven certified in, -1 for none."""
+        best: dict[int, int] = {}
+        for again in (
+            self._open(s, view, h) if self.limits.open_views else (one for message in self.shown(s, view) for one in message.again)
+        ):
+            if again.height == h:
+                best[again.value] = max(again.view, best.get(again.value, -1))
+        return best
+
+    def _open(self, s: int, view: int, h: int) -> Iterator[Lock]:
+        """Whatever any new view could ever propose again: see `Limits.open_views`."""
+        yield Lock(h, -1, FILLER)
+        yield from self._forged_locks(s, view, h)
+        if self.limits.holes & {"new-view-unchecked", "duplicate-signers"}:
+            yield from (Lock(h, view - 1, value) for value in (*self.limits.values, FILLER))
 
     def composed(self, s: int, view: int, height: int) -> frozenset[Entered]:
         """What an honest leader with `height` blocks can show: rule 15 over every quorum of view changes."""

@@ -70,6 +70,8 @@ model.add_command(explain)
 )
 @click.option("--no-symmetry", is_flag=True, help=_of("no_symmetry", "explore renamed values apart."))
 @click.option("--sweep", "sweeps", is_flag=True, help=_of("sweeps", "view by view, forgetting what is over; for larger bounds."))
+@click.option("--open-views", is_flag=True, help=_of("open_views", "allow more: new views need no asking and may show any certificate."))
+@click.option("--rounds", is_flag=True, help=_of("rounds", "open views, round by round; for the largest bounds."))
 @click.option("--allow-never", "allowed", multiple=True, metavar="NAME", help="Do not fail because this was never reached.")
 @click.option(
     "--states",
@@ -162,7 +164,7 @@ def _show(output: Output, walked: Walked, cpu_s: float, spec: str) -> None:
     }
 
     def text() -> str:
-        layers = "layers" if walked.method == "sweep" else "depth"
+        layers = {"sweep": "layers", "rounds": "rounds"}.get(walked.method, "depth")
         lines = [f"{found.generated} states generated, {found.distinct} distinct, {layers} {found.depth}"]
         if found.represented is not None:
             lines.append(f"each stands for its orbit: {found.represented} states without symmetry")
@@ -175,7 +177,7 @@ def _show(output: Output, walked: Walked, cpu_s: float, spec: str) -> None:
         if found.violation and steps is not None:
             lines += [f"VIOLATED: {found.violation.property}, after {len(steps)} steps:"]
             lines += [f"{number:>4}  {step}" for number, step in enumerate(steps, 1)]
-            lines += [] if steps else ["the sweep keeps no schedules: without --sweep the walk prints a shortest one"]
+            lines += [] if steps else [f"--{walked.method} keeps no schedules: without it the walk prints a shortest one"]
         return "\n".join(lines)
 
     output.show(data, text)

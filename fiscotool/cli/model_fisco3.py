@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fiscotool.cli.model_walks import STATES_MAX, Walked, last_of, teller
@@ -31,6 +32,8 @@ def walk(output: Output, options: dict[str, Any]) -> Walked:
     from fiscotool.check.packed import explore_packed
 
     limits = _limits(options)
+    if options["rounds"]:
+        return _rounds(output, replace(limits, open_views=True), options)
     if options["sweeps"]:
         return _sweep(output, limits, options)
     model = PackedFisco3(limits)
@@ -65,6 +68,7 @@ def _limits(options: dict[str, Any]) -> Limits:
         holes=frozenset(options["holes"]),
         quorum=options["quorum"] or QUORUM,
         symmetry=not options["no_symmetry"],
+        open_views=options["open_views"],
     )
 
 
@@ -84,3 +88,28 @@ def _sweep(output: Output, limits: Limits, options: dict[str, Any]) -> Walked:
         swept.generated, swept.distinct, tuple(swept.widths), swept.taken, {}, bad, is_complete=swept.is_complete, decided=swept.decided
     )
     return Walked("sweep", found, ruled_out(limits), judges_guards=False)
+
+
+def _rounds(output: Output, limits: Limits, options: dict[str, Any]) -> Walked:
+    """Round by round, with open views."""
+    from fiscotool.check.fisco3_reach import ruled_out
+    from fiscotool.check.fisco3_rounds import NOT_IN_ROUNDS, RoundWalk
+    from fiscotool.check.model import Exploration, Violation
+
+    for option, is_given in (("--crashes", limits.crashes), ("--progress", options["asks_progress"]), ("--sweep", options["sweeps"])):
+        if is_given:
+            raise UsageError(f"--rounds does not go with {option}", hint="leave one of them out")
+    rounds = RoundWalk(limits).run(states_max=options["states_max"] or STATES_MAX, on_round=teller(output, "round"))
+    output.progress_done()
+    bad: Violation[Any] | None = None if rounds.bad is None else Violation("agreement", ())
+    found: Exploration[Any] = Exploration(
+        rounds.generated,
+        rounds.distinct,
+        tuple(rounds.widths),
+        rounds.taken,
+        {},
+        bad,
+        is_complete=rounds.is_complete,
+        decided=rounds.decided,
+    )
+    return Walked("rounds", found, {**ruled_out(limits), **NOT_IN_ROUNDS}, judges_guards=False)

@@ -59,7 +59,7 @@ SPECS: Final = {
             frozenset({"tstamps", "acc", "checkpoints", "unrepaired", "commit_quorum", "invariants", "method", "replicas", "reduced"}),
             "fiscotool.cli.model_howard",
         ),
-        Spec("fisco3", "FISCO BCOS 3.x", OF_PROTOCOLS, "fiscotool.cli.model_fisco3"),
+        Spec("fisco3", "FISCO BCOS 3.x", OF_PROTOCOLS | {"open_views", "rounds"}, "fiscotool.cli.model_fisco3"),
     )
 }
 
