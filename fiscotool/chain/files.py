@@ -134,6 +134,7 @@ def _config_values(plan: ChainPlan, node: NodePlan) -> dict[str, object]:
         "mutant": node.mutant,
         "protocol": spec.protocol,
         "quirks": ",".join(spec.quirks),
+        "trace": spec.trace,
     }
 
 

@@ -157,6 +157,7 @@ def _config_values(plan: ChainPlan, node: NodePlan) -> dict[str, object]:
         "byzantine": node.byzantine,
         "mutant": node.mutant,
         "quirks": ",".join(spec.quirks),
+        "trace": spec.trace,
     }
 
 

@@ -59,9 +59,10 @@ class ChainSpec:
 
     `weights` is empty (all 1) or one per node, in the order of the layout; `byzantine` maps node names (node3, or 10.0.0.1/node3 where
     there are several hosts) to a mode; `mutants` likewise, or `all`, to a planted bug;
-    `quirks` are names of `pbft.rules.Quirk` or WIRE_QUIRKS; `balances` maps addresses to wei in
-    block 0 of the embedded engine; `protocol` is which PBFT the embedded engine runs (PROTOCOLS); `sm_crypto` is national cryptography,
-    which only the official script can provide. `listen_ip` empty means: a loopback host's own address, every interface on other hosts.
+    `quirks` are names of `pbft.rules.Quirk` or WIRE_QUIRKS; `trace` makes embedded nodes write down every step;
+    `balances` maps addresses to wei in block 0 of the embedded engine; `protocol` is which PBFT the embedded engine runs (PROTOCOLS);
+    `sm_crypto` is national cryptography, which only the official script can provide. `listen_ip` empty means: a loopback host's own
+    address, every interface on other hosts.
     `tx_gas_limit` None means build_chain.sh's.
     """
 
@@ -87,6 +88,7 @@ class ChainSpec:
     byzantine: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     mutants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     quirks: tuple[str, ...] = ()
+    trace: bool = False
     balances: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     sm_crypto: bool = False
     protocol: str = PROTOCOL_DEFAULT
@@ -252,6 +254,7 @@ def _check_engine(spec: ChainSpec) -> None:
             ("--quirk", spec.quirks),
             ("--mutant", spec.mutants),
             ("--fund", spec.balances),
+            ("--trace", spec.trace),
         )
         for option, given in options:
             if given:

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     "--mutant", "mutants", multiple=True, metavar="NODE=NAME", help="Embedded: plant a bug, all=NAME everywhere (docs/mutants.md)."
 )
 @click.option("--quirk", "quirks", multiple=True, metavar="NAME", help="Embedded: reproduce a hole of the real node (docs/pbft.md).")
+@click.option("--trace", is_flag=True, help="Embedded: nodes write down every step, for fiscotool check --traces.")
 @click.option("--fund", "funds", multiple=True, metavar="ADDRESS=WEI", help="Embedded: balance of an account in block 0.")
 @click.option("--rpc-tls", is_flag=True, help="JSON-RPC over TLS with client certificates, as build_chain.sh configures it.")
 @click.option("--min-seal-time", "min_seal_time_ms", default=500, show_default=True, help="ms a leader waits for more transactions.")

@@ -5,9 +5,9 @@ Times: everything that measures a duration reads the monotonic clock, what is wr
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
+from fiscotool.devnet.clocks import now_ms, steady_ms
 from fiscotool.devnet.executor import BlockExecutor
 from fiscotool.devnet.parts import Parts, SealerPort
 from fiscotool.devnet.sealer import Sealer, SealerTask
@@ -19,14 +19,6 @@ from fiscotool.pbft.messages import Proposal
 __all__ = ["assemble"]
 
 
-def _steady_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def assemble(settings: Settings, own_id: bytes) -> Parts:
     """Open the ledger in the node's data directory and put the parts on it. Raises store.LedgerError."""
     ledger = open_ledger(settings.data_path, settings.genesis)
@@ -34,16 +26,16 @@ def assemble(settings: Settings, own_id: bytes) -> Parts:
         ledger,
         chain_id=settings.chain_id,
         group_id=settings.group_id,
-        now_ms=_steady_ms,
-        import_time_ms=_wall_ms,
+        now_ms=steady_ms,
+        import_time_ms=now_ms,
         limit=settings.pool_limit,
         expiration_ms=settings.tx_expiration_s * 1000,
         generation=settings.genesis.generation,
     )
 
     def make_sealer(propose: Callable[[Proposal], None]) -> SealerPort:
-        sealer = Sealer(ledger, node_id=own_id, min_seal_time_ms=settings.min_seal_time_ms, wall_ms=_wall_ms)
-        return SealerTask(sealer, pool, propose, _steady_ms)
+        sealer = Sealer(ledger, node_id=own_id, min_seal_time_ms=settings.min_seal_time_ms, wall_ms=now_ms)
+        return SealerTask(sealer, pool, propose, steady_ms)
 
     return Parts(
         store=ledger,

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from fiscotool.devnet.blocks import BlockWork
 from fiscotool.devnet.byzantine import Bent, announce, claimed_height, forged_block
+from fiscotool.devnet.clocks import now_ms
 from fiscotool.devnet.consensus_log import ConsensusLog
 from fiscotool.devnet.contracts import AdmissionError, ExecutedBlock
 from fiscotool.devnet.driver import Driver, Outgoing
@@ -40,6 +41,7 @@ from fiscotool.devnet.rulebook import rules_of
 from fiscotool.devnet.settings import Settings
 from fiscotool.devnet.sync import BlockSync
 from fiscotool.devnet.synced import SyncedBlocks
+from fiscotool.devnet.tracefile import birth_of, open_trace
 from fiscotool.devnet.waiting import Waiting
 from fiscotool.devnet.wire_parts import WireError
 from fiscotool.pbft.events import Event, PeersChanged, PoolSize, Proposed, Received, Started, SyncTarget
@@ -59,8 +61,7 @@ class Node:
     def __init__(self, settings: Settings, parts: Parts, identity: Identity, log: NodeLog, *, on_fatal: Callable[[str], None]) -> None:
         self.parts = parts
         self.identity = identity
-        self._log = log
-        self.settings = settings
+        self._log, self.settings = log, settings
         self.dialect = dialect_of(settings)
         self._on_fatal = on_fatal
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,6 +107,8 @@ class Node:
         self.bent = Bent(signed, settings.byzantine, store.form) if settings.byzantine else None
         self.outgoing: Outgoing = self.bent or signed
         self.narrator = make_narrator(settings.protocol, log, self.node_id, self.blocks.contents)
+        self.trace = open_trace(settings, self.narrator)
+        synced.on_synced = self.trace.on_synced
         self.driver = self._make_driver()
         self.sealer = parts.make_sealer(self._on_proposed)
         self.blocks.sealer = self.sealer
@@ -131,7 +134,8 @@ class Node:
         self._log.info(
             "CONSENSUS][PBFT][STORAGE", "loadState", votes=len(remembered.votes), executed=len(remembered.executed), height=store.height
         )
-        return Driver(state, writer=self._writer, outgoing=self.outgoing, worker=self.blocks, witness=self.narrator, dialect=self.dialect)
+        self.trace.born(birth_of(self.settings, self.node_id, store, remembered, (rules, me)))
+        return Driver(state, writer=self._writer, outgoing=self.outgoing, worker=self.blocks, witness=self.trace, dialect=self.dialect)
 
     async def start(self) -> None:
         """Start the core, then listen and dial. Raises OSError when the P2P port is taken."""
@@ -155,6 +159,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.peers.stop()
+        self.trace.close()
         self._writer.close()
         self._log_file.close()
         self.parts.close()
@@ -293,8 +298,3 @@ class Node:
         self.gossip.push(tx.raw)
         self.sealer.on_transactions()
         return await self.waiting.add(tx.tx_hash) if wait else tx.tx_hash
-
-
-def now_ms() -> int:
-    """Milliseconds since the epoch: time stamps of blocks and messages, never durations."""
-    return time.time_ns() // 1_000_000

@@ -4,7 +4,7 @@ Rule 1. Everything that is wrong is said before anything is opened: file, sectio
 Rule 2. Unknown keys are ignored, as the real node does; the keys only an embedded node has live in the section `[fiscotool]`:
         `protocol=fisco3|fisco2|classic` (which PBFT, the same on all nodes; `pbft.dialects`),
         `byzantine=equivocate|forge-block|double-sign|drop-commits|lie-height|stutter|far-view|usurp`,
-        `quirks=<name>,<name>…` and `mutant=<name>`.
+        `quirks=<name>,<name>…`, `mutant=<name>` and `trace=true` (`tracefile`).
 Rule 3. Relative paths are relative to the directory of the process (start.sh does `cd` into the node directory).
 
 Sources: spec 3.x 4.6, 4.7; bcos-tool `NodeConfig.cpp`, bcos-gateway `GatewayConfig.cpp`.
@@ -122,6 +122,10 @@ class Settings:
     channel: Channel | None = None
     """2.x: where SDKs connect."""
     mutant: str = ""
+    trace: bool = False
+    """Write every step of the core down (`tracefile`)."""
+    declared_quirks: frozenset[Quirk] = frozenset()
+    """`quirks` without what a mutant brings along."""
 
     @property
     def group_id(self) -> str:
@@ -201,10 +205,12 @@ def read_embedded(ini: Ini, protocols: Collection[str], default: str) -> dict[st
     if protocol not in protocols:
         raise ini.wrong("fiscotool", "protocol", "one of " + ", ".join(protocols))
     quirks, wire_quirks = _quirks(ini)
+    declared, trace = quirks, ini.flag("fiscotool", "trace", default=False)
     mutant = ini.text("fiscotool", "mutant", "")
     if mutant:
         mutant, quirks, wire_quirks = _mutant(ini, mutant, protocol, quirks, wire_quirks)
-    return {"byzantine": byzantine, "protocol": protocol, "quirks": quirks, "wire_quirks": wire_quirks, "mutant": mutant}
+    found = {"byzantine": byzantine, "protocol": protocol, "quirks": quirks, "wire_quirks": wire_quirks, "mutant": mutant}
+    return {**found, "trace": trace, "declared_quirks": declared}
 
 
 def _mutant(

@@ -11,7 +11,7 @@ Sources: spec 3.x 1.16, 1.17 (known holes); bcos-pbft `pbft/engine/BlockValidato
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fiscotool.devnet.blocks import BlockWork
@@ -27,7 +27,10 @@ __all__ = ["SyncedBlocks", "check_block"]
 
 
 class SyncedBlocks:
-    """Takes synchronised blocks into the ledger. `pooled` decodes and verifies one transaction, or raises LedgerFormatError."""
+    """Takes synchronised blocks into the ledger. `pooled` decodes and verifies one transaction, or raises LedgerFormatError.
+
+    `on_synced(number, block_hash, signatures)` is told of a good block before it is written.
+    """
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class SyncedBlocks:
         self._executor = executor
         self._log = log
         self._pooled = pooled
+        self.on_synced: Callable[[int, bytes, Sequence[tuple[int, bytes]]], None] = lambda *_: None
         self._counts_duplicates = Quirk.DUPLICATE_SIGNERS in quirks
         self._takes_empty = WireQuirk.EMPTY_SYNC_UNCHECKED in wire_quirks
 
@@ -87,6 +91,7 @@ class SyncedBlocks:
         if known.block_hash != block_hash:
             self._executor.discard_from(known.number)
             return f"executing it gives {short_hash(known.block_hash)}, not {short_hash(block_hash)}"
+        self.on_synced(header.number, block_hash, header.signatures)
         if not await self._work.write(known, header.signatures, is_synced=True):
             return "the disk failed"
         return ""

@@ -1,7 +1,7 @@
 """Events, effects, messages and durable records as plain JSON values and back, without loss.
 
     encoder = Encoder(Event)          encoder(Received(vote)) == ["Received", ["Prepare", 3, 7, "ab…", 2, "cd…"]]
-    decoder = Decoder(Event)          decoder(…) == Received(vote)
+    decoder = Decoder(Event)          decoder(…) == Received(vote)                                                    (`codec_back`)
 
 Rule 1. Nothing is written by hand for a single class: what a value looks like follows from the type hints of its frozen dataclass. A class
         is the list of its fields in order, a member of a union has its class's name in front, an enumeration is a member's name, bytes are
@@ -22,7 +22,7 @@ from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["CodecError", "Decoder", "Encoder"]
+__all__ = ["Encoder", "bare", "fields_of", "is_union", "name_of"]
 
 LONG_BYTES: Final = 72
 """Bytes longer than this (hashes have 32, signatures 65) are written once."""
@@ -30,32 +30,29 @@ LONG_BYTES: Final = 72
 SHARED_MAX: Final = 4096
 """An encoder that has written this many forgets all it wrote, and writes them in full again."""
 
-_INT_MAX: Final = 2**63
 _Coder = Callable[[Any], Any]
 
 
-class CodecError(ValueError):
-    """A plain value is not of the form of the type it is decoded as."""
-
-
-def _hints(cls: type) -> list[tuple[str, Any]]:
+def fields_of(cls: type) -> list[tuple[str, Any]]:
     """(name, type) of the fields that the constructor takes, in its order."""
     found = get_type_hints(cls)
     return [(field.name, found[field.name]) for field in fields(cls) if field.init]
 
 
-def _name(cls: Any) -> str:
+def name_of(cls: Any) -> str:
+    """The class's name, which a union has in front."""
     return str(cls.__name__)
 
 
-def _bare(hint: Any) -> Any:
+def bare(hint: Any) -> Any:
     """A NewType's own type."""
     while hasattr(hint, "__supertype__"):
         hint = hint.__supertype__
     return hint
 
 
-def _is_union(hint: Any) -> bool:
+def is_union(hint: Any) -> bool:
+    """Whether it is `A | B`."""
     return get_origin(hint) in {Union, UnionType}
 
 
@@ -92,7 +89,7 @@ class Encoder:
 
     def _of(self, hint: Any) -> _Coder | None:
         """How values of this type are encoded; None when they are plain already."""
-        hint = _bare(hint)
+        hint = bare(hint)
         if hint in self._made:
             return self._made[hint]
         self._made[hint] = made = self._make(hint)
@@ -103,7 +100,7 @@ class Encoder:
             return None
         if hint is bytes:
             return self._bytes
-        if _is_union(hint):
+        if is_union(hint):
             return self._union(hint)
         origin, inner = get_origin(hint), get_args(hint)
         if origin is frozenset:
@@ -120,7 +117,7 @@ class Encoder:
         return self._fields(hint)
 
     def _fields(self, cls: Any) -> _Coder:
-        hints = _hints(cls)
+        hints = fields_of(cls)
         names = [name for name, _ in hints]
         if not names:
             return lambda _value: []
@@ -150,7 +147,7 @@ class Encoder:
             assert not others, hint
             return None
         assert not others, hint
-        coders = {cls: (_name(cls), self._of(cls)) for cls in classes}
+        coders = {cls: (name_of(cls), self._of(cls)) for cls in classes}
 
         def encode(value: Any) -> Any:
             if value is None:
@@ -176,138 +173,3 @@ def _each(coders: list[_Coder | None]) -> _Coder:
 
 def _same(value: Any) -> Any:
     return value
-
-
-class Decoder:
-    """The way back, with the table of long bytes of one encoder."""
-
-    def __init__(self, hint: Any) -> None:
-        self._known: dict[str, bytes] = {}
-        self._made: dict[Any, _Coder] = {}
-        self._decode = self._of(hint)
-
-    def __call__(self, plain: Any) -> Any:
-        """The value. Raises CodecError."""
-        return self._decode(plain)
-
-    def _of(self, hint: Any) -> _Coder:
-        hint = _bare(hint)
-        made = self._made.get(hint)
-        if made is None:
-            made = self._made[hint] = self._make(hint)
-        return made
-
-    def _make(self, hint: Any) -> _Coder:
-        plain = {int: _int, bool: _bool, str: _str, bytes: self._bytes}.get(hint)
-        if plain is not None:
-            return plain
-        if _is_union(hint):
-            return self._union(hint)
-        origin, inner = get_origin(hint), get_args(hint)
-        if origin is frozenset or (origin is tuple and inner[-1] is Ellipsis):
-            return _many(frozenset if origin is frozenset else tuple, self._of(inner[0]))
-        if origin is tuple:
-            return _fixed(tuple, [self._of(part) for part in inner], "a tuple")
-        if isinstance(hint, type) and issubclass(hint, Enum):
-            return _member(hint)
-        assert is_dataclass(hint), hint
-        return self._fields(hint)
-
-    def _fields(self, cls: Any) -> _Coder:
-        return _fixed(lambda values: cls(*values), [self._of(part) for _, part in _hints(cls)], _name(cls))
-
-    def _bytes(self, plain: Any) -> bytes:
-        try:
-            return bytes.fromhex(plain)
-        except TypeError as problem:
-            raise _wrong("hex digits", plain) from problem
-        except ValueError:
-            return self._shared(plain)
-
-    def _shared(self, plain: str) -> bytes:
-        name, colon, digits = plain.partition(":")
-        if not name.startswith("#"):
-            raise _wrong("hex digits", plain)
-        if not colon:
-            found = self._known.get(name)
-            if found is None:
-                raise CodecError(f"{name[:20]} was not written before")
-            return found
-        try:
-            value = self._known[name] = bytes.fromhex(digits)
-        except ValueError as problem:
-            raise _wrong("hex digits", plain) from problem
-        return value
-
-    def _union(self, hint: Any) -> _Coder:
-        members = get_args(hint)
-        classes = [member for member in members if is_dataclass(member)]
-        others = [member for member in members if member not in classes and member is not NoneType]
-        assert len(others) + bool(classes) == 1, hint
-        is_optional = NoneType in members
-        if len(classes) == 1 or others:
-            one = self._of((classes or others)[0])
-            return (lambda plain: None if plain is None else one(plain)) if is_optional else one
-        coders = {_name(cls): self._of(cls) for cls in classes}
-
-        def decode(plain: Any) -> Any:
-            if plain is None and is_optional:
-                return None
-            if type(plain) is not list or not plain or type(plain[0]) is not str or plain[0] not in coders:
-                raise _wrong(f"one of {', '.join(coders)}", plain)
-            return coders[plain[0]](plain[1:])
-
-        return decode
-
-
-def _wrong(wanted: str, plain: Any) -> CodecError:
-    return CodecError(f"{str(plain)[:60]!r} where {wanted} should be")
-
-
-def _int(plain: Any) -> int:
-    if type(plain) is not int or not -_INT_MAX <= plain < 2 * _INT_MAX:
-        raise _wrong("a whole number", plain)
-    return plain
-
-
-def _bool(plain: Any) -> bool:
-    if plain is not True and plain is not False:
-        raise _wrong("true or false", plain)
-    return plain
-
-
-def _str(plain: Any) -> str:
-    if type(plain) is not str:
-        raise _wrong("a text", plain)
-    return plain
-
-
-def _member(cls: type[Enum]) -> _Coder:
-    members = dict(cls.__members__)
-
-    def decode(plain: Any) -> Any:
-        if type(plain) is not str or plain not in members:
-            raise _wrong(f"a {cls.__name__}", plain)
-        return members[plain]
-
-    return decode
-
-
-def _many(make: Callable[[Any], Any], one: _Coder) -> _Coder:
-    def decode(plain: Any) -> Any:
-        if type(plain) is not list:
-            raise _wrong("a list", plain)
-        return make([one(part) for part in plain])
-
-    return decode
-
-
-def _fixed(make: Callable[[Any], Any], coders: list[_Coder], what: str) -> _Coder:
-    count = len(coders)
-
-    def decode(plain: Any) -> Any:
-        if type(plain) is not list or len(plain) != count:
-            raise _wrong(f"{what} of {count} fields", plain)
-        return make([coder(part) for coder, part in zip(coders, plain, strict=True)])
-
-    return decode

@@ -19,7 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fiscotool.pbft.codec import CodecError, Decoder, Encoder
+from fiscotool.pbft.codec import Encoder
+from fiscotool.pbft.codec_back import CodecError, Decoder
 from fiscotool.pbft.effects import Effect, ExecutedRecord, Reject, RejectReason, StandRecord, VoteRecord
 from fiscotool.pbft.events import Event, Received
 from fiscotool.pbft.rules import Quirk, Rules
