@@ -107,8 +107,9 @@ class Bent:
     def _is_two_faced(self) -> bool:
         return self.kind in {"equivocate", "double-sign"}
 
-    def on_heard(self, message: Message) -> None:
+    def on_heard(self, message: Message, payload: bytes) -> None:
         """A vote of a peer: give it ours for the same hash, once."""
+        del payload
         if not self._is_two_faced or not isinstance(message, (Prepare, Commit, CheckPoint)):
             return
         # A checkpoint binds its height whatever the view; the other votes bind height and view.
@@ -140,7 +141,7 @@ def forged_block(raw: bytes, form: BlockForm = FORM3) -> bytes:
 
 def claimed_height(kind: str, height: int) -> int:
     """The height a node of this kind tells its peers."""
-    return height + LIE_BLOCKS if kind == "lie-height" else height
+    return height + LIE_BLOCKS if kind in {"lie-height", "forge-empty"} else height
 
 
 class _Delegate:

@@ -75,6 +75,10 @@ class Envelope:
         """What a Prepare's second signature covers."""
         return keccak256(view.to_bytes(8, "big") + index.to_bytes(8, "big") + digest) if self._is_view_in_proof else digest
 
+    def proof(self, view: int, index: int, digest: bytes) -> bytes:
+        """The second signature of this node's Prepare for that."""
+        return self._key.sign(self.proof_hash(view, index, digest))
+
     def sign(self, message: Message, now_ms: int) -> tuple[Message, bytes]:
         """The message with its signatures filled in, as this replica hears it, and the RawMessage bytes the others get."""
         if isinstance(message, NewView) and message in self._new_views:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from fiscotool.devnet.blocks import BlockWork
-from fiscotool.devnet.byzantine import Bent, announce, claimed_height, forged_block
+from fiscotool.devnet.byzantine import announce, claimed_height
 from fiscotool.devnet.clocks import now_ms
 from fiscotool.devnet.consensus_log import ConsensusLog
 from fiscotool.devnet.contracts import AdmissionError, ExecutedBlock
@@ -32,6 +32,7 @@ from fiscotool.devnet.frames import Module
 from fiscotool.devnet.gossip import Gossip
 from fiscotool.devnet.links import Identity
 from fiscotool.devnet.log import NodeLog
+from fiscotool.devnet.misbehaving import make_liar, serve_block, served_until
 from fiscotool.devnet.narrators import make_narrator
 from fiscotool.devnet.outgoing import SignedOutgoing
 from fiscotool.devnet.parts import Parts
@@ -88,7 +89,8 @@ class Node:
             on_change=self._on_peers_changed,
             on_target=lambda index: self.post(SyncTarget(Height(index))),
             claimed=lambda: (claimed_height(settings.byzantine, store.height), store.head_hash),
-            serve=self._serve_block,
+            serve=lambda number: serve_block(store, settings.byzantine, number),
+            served_until=lambda: served_until(settings.byzantine, store.height),
             executed=lambda: max(self.blocks.executed, default=store.height),
         )
         self._log_file = ConsensusLog(
@@ -104,7 +106,7 @@ class Node:
             on_failed=lambda problem: self.on_fatal("the consensus log cannot be written", problem),
         )
         signed = SignedOutgoing(self.envelope, self.peers, own_id=self.node_id, sealers=self._sealer_ids, now_ms=now_ms)
-        self.bent = Bent(signed, settings.byzantine, store.form) if settings.byzantine else None
+        self.bent = make_liar(signed, settings.byzantine, store, lambda: self.driver.state)
         self.outgoing: Outgoing = self.bent or signed
         self.narrator = make_narrator(settings.protocol, log, self.node_id, self.blocks.contents)
         self.trace = open_trace(settings, self.narrator)
@@ -254,7 +256,7 @@ class Node:
         self.post(Received(message))
         self.peers.charge(node_id, time.thread_time() - began_s if self.driver.state is before else opening_s)
         if self.bent is not None:
-            self.bent.on_heard(message)
+            self.bent.on_heard(message, payload)
 
     def _sealer_ids(self) -> list[bytes]:
         return [sealer.node_id for sealer in self.parts.store.config.sealers]
@@ -270,10 +272,6 @@ class Node:
             if node_id not in self.peers.connected or self.sync.is_faulty(node_id):
                 faulty.add(NodeIndex(index))
         self.post(PeersChanged(connected=frozenset(connected), faulty=frozenset(faulty)))
-
-    def _serve_block(self, number: int) -> bytes:
-        raw = self.parts.store.encoded_block(number)
-        return forged_block(raw, self.parts.store.form) if self.settings.byzantine == "forge-block" else raw
 
     def _on_transactions(self) -> None:
         self.sealer.on_transactions()

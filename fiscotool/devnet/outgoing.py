@@ -39,6 +39,10 @@ class SignedOutgoing:
         """The message as signed, and its bytes."""
         return self._envelope.sign(message, self._now_ms())
 
+    def proof(self, view: int, index: int, digest: bytes) -> bytes:
+        """What this node's Prepare contributes to a certificate."""
+        return self._envelope.proof(view, index, digest)
+
     def others(self) -> list[tuple[NodeIndex, bytes]]:
         """Index and node id of every other sealer."""
         return [(NodeIndex(index), node_id) for index, node_id in enumerate(self._sealers()) if node_id != self._own_id]

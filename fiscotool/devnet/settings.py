@@ -3,7 +3,7 @@
 Rule 1. Everything that is wrong is said before anything is opened: file, section, key, value, what is expected (`SettingsError`).
 Rule 2. Unknown keys are ignored, as the real node does; the keys only an embedded node has live in the section `[fiscotool]`:
         `protocol=fisco3|fisco2|classic` (which PBFT, the same on all nodes; `pbft.dialects`),
-        `byzantine=equivocate|forge-block|double-sign|drop-commits|lie-height|stutter|far-view|usurp`,
+        `byzantine=` one of `BYZANTINE_KINDS`,
         `quirks=<name>,<name>…`, `mutant=<name>` and `trace=true` (`tracefile`).
 Rule 3. Relative paths are relative to the directory of the process (start.sh does `cd` into the node directory).
 
@@ -43,8 +43,37 @@ __all__ = [
     "read_settings",
 ]
 
-BYZANTINE_KINDS: Final = ("equivocate", "forge-block", "double-sign", "drop-commits", "lie-height", "stutter", "far-view", "usurp")
-"""How a node can be made to misbehave (`byzantine.py`)."""
+BYZANTINE_KINDS: Final = (
+    "equivocate",
+    "forge-block",
+    "double-sign",
+    "drop-commits",
+    "lie-height",
+    "stutter",
+    "far-view",
+    "usurp",
+    "babble",
+    "parrot",
+    "early",
+    "impostor",
+    "hasty",
+    "far-block",
+    "eager",
+    "topmost",
+    "repeater",
+    "forger",
+    "redater",
+    "puller",
+    "rotten",
+    "isolate",
+    "saboteur",
+    "fickle",
+    "gaps",
+    "retype",
+    "forge-signature",
+    "forge-empty",
+)
+"""How a node can be made to misbehave (`byzantine`, `lying`, `forging`)."""
 
 _PORT_MAX: Final = 65535
 _CHECKPOINT_TIMEOUT_MS_MIN: Final = 3000

@@ -58,7 +58,7 @@ class BlockSync:
 
     `apply_block(raw, number)` checks and writes one block and says whether it was good; `on_change` is called when what the core wants
     to know of peers may have changed; `on_target(n)` when blocks up to `n` are being fetched; `claimed` is what this node says of its
-    head, `serve` the encoded block it gives to others, `executed` the height consensus has executed.
+    head, `serve` the encoded block it gives to others or None, `served_until` the last one; `executed` the height consensus has executed.
     """
 
     def __init__(
@@ -72,8 +72,9 @@ class BlockSync:
         on_change: Callable[[], None],
         on_target: Callable[[int], None],
         claimed: Callable[[], tuple[int, bytes]],
-        serve: Callable[[int], bytes],
+        serve: Callable[[int], bytes | None],
         executed: Callable[[], int],
+        served_until: Callable[[], int] | None = None,
     ) -> None:
         self.peers: dict[bytes, PeerView] = {}
         self.agreed = store.height
@@ -88,6 +89,7 @@ class BlockSync:
         self._on_target = on_target
         self._claimed = claimed
         self._serve_block = serve
+        self._served_until = served_until or (lambda: store.height)
         self._executed = executed
         self._behind_since_s: float | None = None
         self._behind_at = store.height
@@ -243,8 +245,10 @@ class BlockSync:
             return  # Who does not read what it asked for gets no more of it.
         blocks: list[bytes] = []
         size_bytes = 0
-        for number in range(max(start, 1), min(start + max(0, min(size, SHARD_BLOCKS)), self._store.height + 1)):
-            blocks.append(self._serve_block(number))
+        for number in range(max(start, 1), min(start + max(0, min(size, SHARD_BLOCKS)), self._served_until() + 1)):
+            if (block := self._serve_block(number)) is None:
+                break
+            blocks.append(block)
             size_bytes += len(blocks[-1])
             if size_bytes > _RESPONSE_BYTES_MAX:
                 break

@@ -31,7 +31,7 @@ Sources: observables 2.1, 2.2, 4.1, for the bugs they go for; OSDI'99 section 4.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Protocol
 
 from fiscotool.pbft.messages import (
     CheckPoint,
@@ -53,9 +53,7 @@ from fiscotool.sim.adversary import Honest, Sent, others
 from fiscotool.sim.replica import Replica
 from fiscotool.sim.world import World
 
-FAR_VIEW: Final = 1_000
-FAR_BLOCKS: Final = 500
-TOP_VIEW: Final = 2**63 - 1
+FAR_VIEW, FAR_BLOCKS, TOP_VIEW = 1_000, 500, 2**63 - 1
 
 
 class Craft(Protocol):
@@ -113,6 +111,11 @@ class Liar(Honest):
 
     def more(self, replica: Replica, message: Message) -> list[Message]:
         """What it says beside."""
+        del replica, message
+        return []
+
+    def heard(self, replica: Replica, message: Message) -> Sent:
+        """What it says to what it hears, whatever its own core thinks of that; asked by embedded nodes only."""
         del replica, message
         return []
 

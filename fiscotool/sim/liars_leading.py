@@ -7,7 +7,7 @@ from typing import Final
 
 from fiscotool.pbft.messages import Commit, Message, NewView, Prepare, PrePrepare, ViewChange
 from fiscotool.pbft.quorum import leader_of
-from fiscotool.pbft.types import Digest, Height
+from fiscotool.pbft.types import Digest, Height, View
 from fiscotool.sim.adversary import Honest, Sent
 from fiscotool.sim.liars import (
     Eager,
@@ -90,12 +90,13 @@ class Rotten(Liar):
 class Isolate(Liar):
     """Lets one replica prepare a block alone: shows its proposals to two, its Prepare for them to one, and commits nothing.
 
-    That one is locked on a block of which the others have no certificate. Its own view changes reach only who leads the next view, so
-    that this one has a quorum without the locked replica.
+    That one is locked on a block of which the others have no certificate. Who leads the next view has the liar's view change as soon as
+    that one votes, so that it has a quorum without the locked replica.
     """
 
     def __init__(self) -> None:
         self._alone: set[Digest] = set()
+        self._voted: set[tuple[View, Height, Digest]] = set()
 
     def broadcast(self, world: World, replica: Replica, message: Message) -> Sent:
         """Two see the proposal, one the vote, nobody a Commit."""
@@ -108,11 +109,23 @@ class Isolate(Liar):
         if isinstance(message, Commit):
             return []
         if isinstance(message, Prepare) and message.digest in self._alone:
-            return [(victim, message)]
+            early = ViewChange(View(message.view + 1), replica.height, replica.head_hash, replica.index)
+            return [(victim, message), *self._to_next_leader(replica, early)]
         if isinstance(message, ViewChange):
-            leader = leader_of(Height(message.index + 1), message.view, replica.rules)
-            return [(int(leader), replace(message, prepared=()))] if leader != me else []
+            return self._to_next_leader(replica, replace(message, prepared=()))
         return to_all(replica, message)
+
+    def heard(self, replica: Replica, message: Message) -> Sent:
+        """It prepares whatever others do, locked or not."""
+        vote = (message.view, message.index, message.digest) if isinstance(message, Prepare) else None
+        if vote is None or vote in self._voted or vote[2] in self._alone:
+            return []
+        self._voted = {known for known in self._voted if known[1] >= vote[1]} | {vote}
+        return to_all(replica, self.craft.sign(Prepare(*vote, replica.index), replica.rules))
+
+    def _to_next_leader(self, replica: Replica, message: ViewChange) -> Sent:
+        leader = leader_of(Height(message.index + 1), message.view, replica.rules)
+        return [(int(leader), message)] if leader != replica.index else []
 
 
 class Saboteur(Liar):
