@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 SECOND: Final = 2
 
 NOT_OF_2X: Final[dict[str, Words]] = {
-    "empty-view-change": Words("2.x has no filler blocks: a view change leaves no block behind.", "2.x 没有填充空块：视图切换不产生区块。"),
     "announced-leader": Words("2.x nodes do not tell whom they take for the leader.", "2.x 节点不公布其认定的领导者。"),
     "read-own-receipt": Words(
         "2.x answers before the block: what a load of this tool counts as committed, any node's block has shown.",

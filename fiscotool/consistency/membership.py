@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Final
 
 from fiscotool.consistency.examination import Examination, Words, evidence
-from fiscotool.consistency.facts import FOREVER, Facts
+from fiscotool.consistency.facts import FOREVER, Facts, quorum_weight
 from fiscotool.consistency.findings import Evidence, Finding, Invariant, InvariantClass
 from fiscotool.consistency.observations import Sample
 
@@ -24,10 +24,11 @@ MEMBERSHIP_TOLD: Final = Invariant(
     "节点所用的共识节点列表与区块头一致",
     "While the blocks around a node's height (one below to two above) carry one and the same sealer list, the node tells that list's "
     "size and, "
-    "if it is in it, the rank of its own id as its index. A difference counts when two successive answers show it.",
+    "if it is in it, the rank of its own id as its index. A difference counts when two successive answers show it. "
+    "And a node that has stood at height h for a second works with n and q of block h+1's list.",
     "当节点所在高度前后的区块（低 1 至高 2）携带同一共识节点列表时，节点给出的节点数等于该列表的长度；若其自身在列表中，给出的序号等于其 "
     "ID "
-    "的排位。连续两次回答均不符才算违反。",
+    "的排位。连续两次回答均不符才算违反。停留在高度 h 超过一秒的节点，使用区块 h+1 的列表所决定的 n 与 q。",
     "bcos-pbft ConsensusConfig setConsensusNodeList; spec 3.x 1.5, 1.19",
     is_required=False,
 )
@@ -46,6 +47,8 @@ SYNC_TRUTH: Final = Invariant(
 )
 
 _TAIL_S: Final = 10.0
+_STOOD_S: Final = 1.0
+"""A node has read the list of the next block this long after it wrote one."""
 
 
 def check_membership_told(facts: Facts) -> Finding:
@@ -79,6 +82,7 @@ def check_membership_told(facts: Facts) -> Finding:
                 )
             )
             break
+        _check_next_list(exam, facts, node, told)
     return exam.finding(
         Words(
             f"{exam.checked_count} answers fit the list in the blocks.",
@@ -89,6 +93,36 @@ def check_membership_told(facts: Facts) -> Finding:
             "没有在区块附有共识节点列表的高度询问过节点。",
         ),
     )
+
+
+def _check_next_list(exam: Examination, facts: Facts, node: str, told: list[Sample]) -> None:
+    """A change is in force for the very next block: whoever stands below it for long must have counted it in."""
+    since: Sample | None = None
+    for sample in told:
+        height = sample.consensus_height if sample.height in (None, sample.consensus_height) else None
+        if height is None or since is None or (since.consensus_height, since.incarnation) != (height, sample.incarnation):
+            since = sample if height is not None else None
+            continue
+        following = facts.chain.get(height + 1)
+        if sample.sent_s - since.got_s < _STOOD_S or following is None or not following.sealer_list or sample.quorum_weight is None:
+            continue
+        count, quorum = len(following.sealer_list), quorum_weight(sum(following.weights or (1,) * len(following.sealer_list)))
+        exam.checked_count += 1
+        if (sample.node_count, sample.quorum_weight) != (count, quorum):
+            exam.breach(
+                evidence(
+                    Words(
+                        f"{node}, at height {height} for {sample.sent_s - since.got_s:.1f} s, works with n = {sample.node_count}, "
+                        f"q = {sample.quorum_weight}; the list of block {height + 1} gives n = {count}, q = {quorum}.",
+                        f"{node} 停留在高度 {height} 已 {sample.sent_s - since.got_s:.1f} 秒，使用 n = {sample.node_count}、"
+                        f"q = {sample.quorum_weight}；区块 {height + 1} 的列表应为 n = {count}、q = {quorum}。",
+                    ),
+                    node=node,
+                    height=height,
+                    lines=(since.line, sample.line),
+                )
+            )
+            return
 
 
 def _list_around(facts: Facts, low: int, high: int) -> list[str] | None:

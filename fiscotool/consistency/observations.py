@@ -41,7 +41,8 @@ class RunInfo:
     be judged. `clock_error_s`: how far apart the clocks of nodes and observer may be; None: 1 s if all nodes share one host,
     otherwise unknown and timestamps are not judged against the observer's clock. `generation`: 2 or 3, of FISCO BCOS: rules about
     views, leaders and timers are different in 2.x. `protocol`: which PBFT an embedded chain runs, a name of `pbft.dialects`; in
-    `classic` the leader never moves with the height, which is a period of LEADER_STAYS_BLOCKS.
+    `classic` the leader never moves with the height, which is a period of LEADER_STAYS_BLOCKS. `delay_min_s`, `delay_max_s`: bounds of the
+    time any message between nodes takes while the network is not disturbed by a fault of the recording; None: not known.
     """
 
     nodes: tuple[NodeIdentity, ...]
@@ -61,6 +62,8 @@ class RunInfo:
     clock_error_s: float | None = None
     generation: int = 3
     protocol: str = "fisco3"
+    delay_min_s: float | None = None
+    delay_max_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

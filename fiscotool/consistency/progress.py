@@ -20,6 +20,7 @@ from enum import Enum
 from itertools import pairwise
 from typing import Final
 
+from fiscotool.consistency.downtime import affects_process
 from fiscotool.consistency.examination import Examination, Words, evidence
 from fiscotool.consistency.facts import FOREVER, Facts, faulty_weight_max
 from fiscotool.consistency.findings import Evidence, Finding, Invariant, InvariantClass
@@ -57,6 +58,8 @@ NO_STALL: Final = Invariant(
 INJECT_SLACK_S: Final = 5.0
 HEAL_SLACK_S: Final = 15.0
 """Peers look for lost connections every 10 s (spec 3.x 1.15)."""
+_APART_VIEWS: Final = 2
+"""Views that may run out while replicas that were kept apart meet."""
 _READY_S: Final = 5.0
 """A started node need not answer at once; from then on it must."""
 
@@ -92,6 +95,7 @@ class Progress:
         heals = {fault.healed_s for fault in faults if fault.healed_s is not None}
         self._moments = sorted({fault.injected_s for fault in faults} | heals)
         self._heals = heals
+        self._network_faults = [fault.injected_s for fault in faults if not affects_process(fault)]
         told = (
             sorted((s.got_s, cycle) for life in lives for s in life.samples if (cycle := cycle_of(s)) is not None)
             for lives in facts.lives.values()
@@ -108,7 +112,9 @@ class Progress:
         base_s = max(facts.run.timeout_base_s, facts.run.min_seal_time_s)
         # In 2.x only a sealer that is locked may propose what others are locked on, so that a whole turn may pass (spec 2.x 1.11).
         turn = len(weights) if is_second(facts) else 0
-        return sum(timeout_s(base_s, k) for k in range(cycle, cycle + faulty + 2 + turn)) + slack_s + facts.run.min_seal_time_s
+        # Where the network failed, replicas may stand in different views, and ask for different ones with different patience.
+        apart = _APART_VIEWS if any(broken_s <= at_s for broken_s in self._network_faults) else 0
+        return sum(timeout_s(base_s, k) for k in range(cycle, cycle + faulty + 2 + turn + apart)) + slack_s + facts.run.min_seal_time_s
 
     def next_block(self, after_s: float) -> tuple[int | None, float]:
         """The first block certainly not in flight at `after_s`, and when it was shown; (None, infinity) if there is none."""

@@ -22,6 +22,7 @@ from typing import Final
 from fiscotool.consistency.examination import Examination, Words, evidence
 from fiscotool.consistency.facts import FOREVER, Facts, quorum_weight
 from fiscotool.consistency.findings import Finding, Invariant, InvariantClass
+from fiscotool.consistency.generations import is_second
 from fiscotool.consistency.lives import VIEW_UNBOUNDED, ViewBounds
 from fiscotool.consistency.observations import BlockSeen
 
@@ -44,9 +45,10 @@ EMPTY_VIEW_CHANGE: Final = Invariant(
     "Empty blocks only from view changes",
     "空区块只来自视图切换",
     "Leaders never seal empty blocks; a block without transactions fills a gap of a view change. So at least q weight of sealers can "
-    "have changed their view between the sealing of the block before it and its own appearance.",
+    "have changed their view between the sealing of the block before it and its own appearance. In 2.x, whose view changes leave no "
+    "block behind, there are none.",
     "领导者从不主动出空块；没有交易的区块只用于填补视图切换留下的空缺。因此在前一区块出块之后、该块出现之前，至少 q "
-    "权重的共识节点可能切换过视图。",
+    "权重的共识节点可能切换过视图。2.x 的视图切换不产生区块，故不存在空区块。",
     "bcos-pbft PBFTCacheProcessor generatePrePrepareMsg; spec 3.x 1.8 (2), 1.11",
 )
 
@@ -139,6 +141,8 @@ def _told(facts: Facts, bounds: list[tuple[ViewBounds, int]], ids: tuple[str, ..
 def check_empty_view_change(facts: Facts) -> Finding:
     """An empty block needs a view change."""
     exam = Examination(EMPTY_VIEW_CHANGE)
+    if is_second(facts):
+        return _check_no_empty_block(exam, facts)
     for number, block in facts.chain.items():
         if number == 0 or not facts.is_empty(block) or facts.sealed_after_s(number) == -FOREVER or facts.first_shown_s(number) == FOREVER:
             continue
@@ -162,4 +166,19 @@ def check_empty_view_change(facts: Facts) -> Finding:
     return exam.finding(
         Words(f"{exam.checked_count} empty blocks, each at a view change.", f"{exam.checked_count} 个空区块，均伴随视图切换。"),
         Words("The chain has no empty block that samples bound in time.", "链上没有可由采样限定时间的空区块。"),
+    )
+
+
+def _check_no_empty_block(exam: Examination, facts: Facts) -> Finding:
+    """2.x: a proposal without transactions ends in a view change and is never signed (spec 2.x 1.10)."""
+    for number, block in facts.chain.items():
+        if number == 0 or not block.tx_hashes_known:
+            continue
+        exam.checked_count += 1
+        if not block.tx_hashes:
+            words = Words(f"Block {number} of a 2.x chain holds no transaction.", f"2.x 链的区块 {number} 没有交易。")
+            exam.breach(evidence(words, node=facts.sealer_name(block, block.sealer), height=number, lines=(block.line,)))
+    return exam.finding(
+        Words(f"{exam.checked_count} blocks, none empty.", f"{exam.checked_count} 个区块均非空块。"),
+        Words("No block was told with its transactions.", "没有给出附有交易的区块。"),
     )

@@ -69,6 +69,7 @@ def check_quorum_arithmetic(facts: Facts) -> Finding:
     """What nodes say of f and q."""
     exam = Examination(QUORUM_ARITHMETIC)
     totals_of: dict[int, list[int]] = {}
+    newest = max(facts.chain, default=0)
     for node, samples in facts.samples_of.items():
         told = [s for s in samples if None not in (s.node_count, s.quorum_weight, s.faulty_weight_max)]
         for earlier, later in pairwise(told):
@@ -77,6 +78,9 @@ def check_quorum_arithmetic(facts: Facts) -> Finding:
             exam.checked_count += 1
             count, quorum, faulty = _numbers(later)
             totals = totals_of[count] = totals_of.get(count) or _possible_totals(facts, count)
+            if (later.consensus_height or later.height or 0) >= newest > 0:
+                # The list of the next block is in no header yet: what is told has to fit itself.
+                totals = [*totals, quorum + faulty]
             if any(quorum == quorum_weight(total) and faulty == faulty_weight_max(total) for total in totals):
                 continue
             exam.breach(

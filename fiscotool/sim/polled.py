@@ -36,16 +36,17 @@ from fiscotool.consistency.observations import (
 from fiscotool.pbft import events as ev
 from fiscotool.pbft.dialects import DIALECTS, FISCO3, Dialect
 from fiscotool.pbft.effects import Effect
+from fiscotool.pbft.messages import Message
 from fiscotool.pbft.rules import Rules
 from fiscotool.sim import faults
-from fiscotool.sim.adversary import Strategy
-from fiscotool.sim.cluster import Cluster
+from fiscotool.sim.adversary import Honest, Sent, Strategy
+from fiscotool.sim.cluster import HONEST, Cluster
 from fiscotool.sim.network import Network, Weather
 from fiscotool.sim.polled_reading import EPOCH_S, TICKS_A_SECOND, Reader, node_id_of
 from fiscotool.sim.replica import Replica
 from fiscotool.sim.schedule import Schedule, plan, play
 from fiscotool.sim.settings import STRATEGIES, Settings
-from fiscotool.sim.world import Pace
+from fiscotool.sim.world import Pace, World
 
 EVERY_TICKS: Final = 200
 """How often every replica is asked."""
@@ -56,6 +57,25 @@ ROUGH_DELAY_TICKS: Final = 100
 
 class CoreStoppedError(Exception):
     """A core's own assertion failed: the process ends."""
+
+
+Lost = Callable[[int, int, Message], bool]
+"""Whether the network loses a message of this sender to this receiver."""
+
+
+class _LossyWire(Honest):
+    """A correct replica behind a network that loses what it is told to lose."""
+
+    def __init__(self, is_lost: Lost) -> None:
+        self._is_lost = is_lost
+
+    def broadcast(self, world: World, replica: Replica, message: Message) -> Sent:
+        """To those it is not lost to."""
+        return [(to, each) for to, each in super().broadcast(world, replica, message) if not self._is_lost(replica.index, to, each)]
+
+    def send(self, world: World, replica: Replica, to: int, message: Message) -> Sent:
+        """Unless it is lost."""
+        return [(to, each) for to, each in super().send(world, replica, to, message) if not self._is_lost(replica.index, to, each)]
 
 
 class _Unjudged:
@@ -139,10 +159,12 @@ class PolledCluster(Cluster):
         self.reader = Reader(self)
         self.faults = _Faults()
         self.stopped: dict[int, str] = {}
-        self._lies: frozenset[str] = frozenset()
+        self.storm_s: float | None = None
         self.network = _WatchedNetwork(weather or Weather(), self.rng, self._network_is)
         self.listeners.append(self.reader.on_step)
-        self.schedule(0, self._poll, None, None)
+        for index, replica in enumerate(self.replicas):
+            # One after the other: answers of one moment would leave every moment between them without an answer.
+            self.schedule(index * every_ticks // len(self.replicas), self._poll, replica, None)
 
     # What is done to the world, noted
 
@@ -167,6 +189,15 @@ class PolledCluster(Cluster):
         self.reader.sent(txs)
         super().submit(*txs)
 
+    def lose(self, is_lost: Lost | None) -> None:
+        """The network loses these messages of correct replicas from now on; None: no longer."""
+        self.honest = HONEST if is_lost is None else _LossyWire(is_lost)
+        for name in self._names:
+            if is_lost is None:
+                self.faults.end(name, "wire", self.now_s)
+            else:
+                self.faults.begin(name, "wire", self.now_s, self.reader.line())
+
     @property
     def now_s(self) -> float:
         """The time of the recording."""
@@ -174,21 +205,26 @@ class PolledCluster(Cluster):
 
     def observations(self) -> Observations:
         """The recording so far."""
-        self.reader.poll()
+        if self.storm_s is None:
+            self._ask_all()
         return Observations(
             run=self._run_info(),
             samples=tuple(self.reader.samples),
             blocks=tuple(self.reader.blocks),
             txs=self.reader.transactions(),
             faults=self.faults.all(),
-            ended_s=self.now_s,
+            ended_s=self.now_s if self.storm_s is None else self.storm_s,
         )
 
     # Inside
 
-    def _poll(self, _first: None, _second: None) -> None:
-        self.reader.poll()
-        self.schedule(self.every_ticks, self._poll, None, None)
+    def _ask_all(self) -> None:
+        for replica in self.replicas:
+            self.reader.ask(replica)
+
+    def _poll(self, replica: Replica, _nothing: None) -> None:
+        self.reader.ask(replica)
+        self.schedule(self.every_ticks, self._poll, replica, None)
 
     def _network_is(self, wrong: frozenset[str]) -> None:
         for kind in sorted({"cut", "loss", "delay"}):
@@ -204,6 +240,10 @@ class PolledCluster(Cluster):
         except CoreStoppedError as problem:
             self.stopped[replica.index] = str(problem)
             super().crash(replica.index)
+        if self.step_count > self.steps_max and self.storm_s is None:
+            # The run ends here (`Cluster.run`), so this is the last that can be asked.
+            self._ask_all()
+            self.storm_s = self.now_s
 
     def _run_info(self) -> RunInfo:
         rules, name = self.replicas[0].genesis_rules, self.dialect.name
@@ -222,6 +262,8 @@ class PolledCluster(Cluster):
             clock_error_s=0.0,
             generation=2 if name == "fisco2" else 3,
             protocol=name,
+            delay_min_s=self.known_delays and self.known_delays[0] / TICKS_A_SECOND,
+            delay_max_s=self.known_delays and self.known_delays[1] / TICKS_A_SECOND,
         )
 
 

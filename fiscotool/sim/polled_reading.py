@@ -107,12 +107,11 @@ class Reader:
         allowed = over if dialect.name == "classic" else over[:1]
         return any(signed == _signature(chain.sign(Commit(View(0), Height(0), each, signer), rules)) for each in allowed)
 
-    def poll(self) -> None:
-        """Ask every replica once."""
-        for replica in self._cluster.replicas:
-            self.samples.append(self._sample(replica))
-            if replica.is_up:
-                self._read_blocks(replica)
+    def ask(self, replica: Replica) -> None:
+        """Ask a replica how it stands, and for the blocks it has not told of."""
+        self.samples.append(self._sample(replica))
+        if replica.is_up:
+            self._read_blocks(replica)
 
     def _sample(self, replica: Replica) -> Sample:
         now_s, name = self._now_s(), f"node{replica.index}"
@@ -173,6 +172,11 @@ class Reader:
         before = replica.ledger[number - 2] if number > 1 else None
         rules = before.rules if before is not None else replica.genesis_rules
         parent = before.block_hash if before is not None else chain.genesis_hash()
+        # A header names its own parent, which on a fork is not the block below it here.
+        below = (
+            {each.ledger[number - 2].block_hash for each in self._cluster.replicas if each.height >= number - 1} if number > 1 else set()
+        )
+        parent = next((each for each in (parent, *sorted(below)) if chain.execute(block.proposal, each) == block.block_hash), parent)
         bare = tuple(SignatureSeen(signer, is_valid=True) for signer in block.signers)
         sealed_ms = self._sealed_ms.setdefault(block.proposal.digest, self._cluster.now)
         return BlockSeen(

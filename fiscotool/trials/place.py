@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,11 @@ from fiscotool.sim.cluster import Cluster
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a world happens: the dialect, the mutant in it, and in which replicas."""
+    """Where a world happens: the dialect, the mutant in it, and in which replicas. `make` makes the cluster, perhaps with an observer."""
 
     dialect: Dialect
     quirks: frozenset[Quirk] = frozenset()
+    make: Callable[..., Cluster] = Cluster
 
     def rules(self, weights: tuple[int, ...] = (1, 1, 1, 1), **more: Any) -> Rules:
         """Rules of a group."""

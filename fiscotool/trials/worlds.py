@@ -45,7 +45,7 @@ def _end(cluster: Cluster) -> tuple[str, ...]:
 
 
 def _calm(place: Place, seed: int, *, ticks: int = 4_000, **more: Any) -> Cluster:
-    cluster = Cluster(place.rules(), seed=seed, dialect=place.dialect, **more)
+    cluster = place.make(place.rules(), seed=seed, dialect=place.dialect, **more)
     cluster.start()
     cluster.run(ticks)
     return cluster
@@ -96,7 +96,7 @@ def _play(place: Place, seed: int, strategies: dict[int, Strategy], **fixed: Any
     settings = draw_settings(seed, dialect=place.dialect.name, **{"ticks": 15_000, **fixed})
     rules = replace(settings.rules, quirks=place.quirks)
     strategies = strategies or {index: STRATEGIES[name]() for index, name in settings.byzantine}
-    cluster = Cluster(rules, seed=seed, weather=settings.weather, pace=settings.pace, strategies=strategies, dialect=place.dialect)
+    cluster = place.make(rules, seed=seed, weather=settings.weather, pace=settings.pace, strategies=strategies, dialect=place.dialect)
     cluster.start()
     play(cluster, plan(settings), settings.ticks)
     if cluster.violations:

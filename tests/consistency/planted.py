@@ -18,7 +18,7 @@ from tests.consistency.edits import Edit
 from tests.consistency.synthetic import IDS, ORDER, Fault
 
 FORK = "ab" * 32
-CLEAN: Final = ("kill", "kill-for-good", "two", "quiet", "idle", "long", "pause", "filler", "turn")
+CLEAN: Final = ("kill", "kill-for-good", "two", "quiet", "idle", "long", "pause", "filler", "turn", "slow")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,7 @@ def base(name: str) -> Observations:
         "long": lambda: synthetic.run(length_s=150.0),
         "pause": lambda: synthetic.run(faults=synthetic.PAUSE),
         "filler": lambda: _with_filler(synthetic.run()),
+        "slow": lambda: _with_delays(synthetic.run(faults=()), 0.001),
         "turn": lambda: edits.turned(synthetic.run(faults=()), 30.0, blind_s=10.0),
     }
     return makers[name]()
@@ -64,6 +65,11 @@ def judged_bug(index: int) -> Judgement:
 def _with_filler(seen: Observations) -> Observations:
     """The block of the view change after the kill holds nothing: it fills a gap."""
     return edits.emptied(seen, edits.made_at(seen, 17.5))
+
+
+def _with_delays(seen: Observations, least_s: float) -> Observations:
+    """Every message is known to take that long at least."""
+    return replace(seen, run=replace(seen.run, delay_min_s=least_s))
 
 
 def signatures(*indices: int) -> tuple[SignatureSeen, ...]:
@@ -272,6 +278,13 @@ BUGS: Final[list[Bug]] = [
     Bug("kill", lambda seen: edits.blocks(seen, 40, tx_hashes=lambda old: (*old, old[0])), {"tx-once"}, what="twice in one block"),
     # Who took part.
     Bug("two", block_without_quorum, {"no-quorum-no-block", "signers-alive"}, what="a block while the quorum is lost"),
+    Bug(
+        "two",
+        lambda seen: edits.samples(seen, "node0", 25.0, 34.0, view=60),
+        {"no-quorum-no-view", "view-monotone", "leader-schedule"},
+        what="a view that nobody was there to ask for",
+    ),
+    Bug("slow", lambda seen: _with_delays(seen, 2.0), {"phase-time"}, what="blocks sooner than four messages take"),
     Bug("kill", signed_by_the_dead, {"signers-alive"}, what="a dead node signs"),
     Bug(
         "kill",
@@ -290,7 +303,14 @@ BUGS: Final[list[Bug]] = [
     ),
     Bug("quiet", reborn_unasked, {"process-alive"}, what="a process replaced by another"),
     Bug("quiet", silent_for_ever, {"process-alive"}, what="a node that falls silent"),
+    Bug("kill", lambda seen: edits.samples(seen, "node0", 57.5, view=1_500), {"view-pace"}, what="a leap of the view (F1, F2)"),
     # Conformance.
+    Bug(
+        "two",
+        lambda seen: edits.samples(seen, "node0", 22.0, 28.0, quorum_weight=4),
+        {"membership-told", "quorum-arithmetic"},
+        what="a quorum of another list than that of the next block (M44)",
+    ),
     Bug("quiet", lambda seen: edits.blocks(seen, 20, sealer=lambda old: (old + 1) % 4), {"leader-schedule"}, what="the wrong proposer"),
     Bug("quiet", lambda seen: edits.emptied(seen, 20), {"empty-view-change"}, what="an empty block in a quiet view"),
     Bug(
