@@ -15,5 +15,5 @@ def shared(*parts: str) -> Path:
     base = Path(os.environ.get("FISCOTOOL_SHARED", ROOT.parent / "shared"))
     path = base.joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"the recordings of real chains are not here: {'/'.join(parts)} (set FISCOTOOL_SHARED)")
+        pytest.skip(f"the recordings of real chains are not here: {'/'.join(parts)} (set FISCOTOOL_SHARED)", allow_module_level=True)
     return path
