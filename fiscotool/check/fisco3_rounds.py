@@ -19,10 +19,12 @@ written blocks (a written block being one agreed on), is among them or below one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from fiscotool.check.budget import INTERRUPTED, STATES, Pause, Spent, go_on
+from fiscotool.check.explore import Progress
 from fiscotool.check.fisco3_bounds import Limits
 from fiscotool.check.fisco3_frame import OF_A_HEIGHT
 from fiscotool.check.fisco3_packed import PackedFisco3
@@ -30,7 +32,8 @@ from fiscotool.check.fisco3_places import EVERYONE
 from fiscotool.check.howard_bits import bits_at
 from fiscotool.check.packed import Moves, expand
 
-Progress = Callable[[int, int, int], None]
+SITUATIONS_A_PAUSE: Final = 16
+"""After so many situations the walk asks whether to go on."""
 NOT_IN_ROUNDS: Final = dict.fromkeys(("write", "enter view"), "rounds leave it out, and lose nothing by it")
 """Actions that are part of no round, with the reason for tables."""
 
@@ -44,6 +47,7 @@ class Rounds:
     distinct        their sum: what a round changed, counted as new
     situations      values of a round's bits, each swept phase by phase once; `phases` is how many states that made
     bad             a state in which agreement does not hold, or None
+    ended           what ended it before all was seen, in words, where no violation did
     """
 
     generated: int = 1
@@ -54,6 +58,7 @@ class Rounds:
     decided: dict[str, int] = field(default_factory=dict)
     bad: int | None = None
     is_complete: bool = True
+    ended: str = ""
     last: frozenset[int] = frozenset()
 
     @property
@@ -88,19 +93,23 @@ class RoundWalk:
         self._votes = bits_at(places.preprepare.values(), 1)
         self._votes |= sum(bits_at(places.votes[kind].values(), EVERYONE & ~places.liar) for kind in places.votes)
 
-    def run(self, *, states_max: int | None = None, on_round: Progress | None = None) -> Rounds:
-        """Everything, or until so many states are known between two rounds, or agreement fails."""
+    def run(self, *, states_max: int | None = None, on_round: Progress | None = None, pause: Pause = go_on) -> Rounds:
+        """Everything, or until so many states are known between two rounds, agreement fails, or `pause` ends it."""
         found, states = self.found, {self.model.initial()}
-        for number, one in enumerate(self._rounds(), 1):
-            states = self._take(one, states)
-            found.widths.append(len(states))
-            if found.bad is None:
-                found.bad = min((state for state in states if not self.model.agrees(state)), default=None)
-            if on_round:
-                on_round(number, found.distinct, found.generated)
-            if found.bad is not None or (states_max is not None and len(states) >= states_max):
-                found.is_complete = False
-                break
+        try:
+            for number, one in enumerate(self._rounds(), 1):
+                states = self._take(one, states, pause)
+                found.widths.append(len(states))
+                if found.bad is None:
+                    found.bad = min((state for state in states if not self.model.agrees(state)), default=None)
+                if on_round:
+                    on_round(number, found.distinct, found.generated)
+                if found.bad is not None or (states_max is not None and len(states) >= states_max):
+                    found.ended = STATES if found.bad is None else ""
+                    found.is_complete = False
+                    break
+        except (Spent, KeyboardInterrupt) as early:
+            found.is_complete, found.ended = False, str(early) or INTERRUPTED
         found.last = frozenset(states)
         return found
 
@@ -125,13 +134,15 @@ class RoundWalk:
         others = [height for height in places.heights if height != h]
         return bits & ~self._votes & ~(0 if self.limits.holes else places.lock_bits(others))
 
-    def _take(self, one: _Round, states: set[int]) -> set[int]:
+    def _take(self, one: _Round, states: set[int], pause: Pause) -> set[int]:
         """Every state after a round. Everybody is in its view, and nobody at its end."""
         following: set[int] = set()
         groups: dict[int, list[int]] = {}
         for state in states:
             groups.setdefault(state & one.mask, []).append(state)
-        for seen, members in groups.items():
+        for number, (seen, members) in enumerate(groups.items()):
+            if number % SITUATIONS_A_PAUSE == 0:
+                pause()
             differences = self._outcomes(one, seen)
             self.found.generated += len(differences) * len(members)
             for difference in differences:

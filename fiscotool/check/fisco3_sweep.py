@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from fiscotool.check.budget import INTERRUPTED, STATES, Pause, Spent, go_on
 from fiscotool.check.explore import Progress
 from fiscotool.check.fisco3_bounds import FILLER, Limits, Slot
 from fiscotool.check.fisco3_frame import OF_A_HEIGHT
@@ -58,6 +59,7 @@ class Swept:
     distinct        states made that the layer did not have already, over all layers, and the first one
     widths          states known at the end of each layer, before anything is forgotten
     bad             a state in which the property does not hold, or None
+    ended           what ended it before all was seen, in words, where no violation did
     """
 
     generated: int = 1
@@ -67,6 +69,7 @@ class Swept:
     decided: dict[str, int] = field(default_factory=dict)
     bad: int | None = None
     is_complete: bool = True
+    ended: str = ""
     last: frozenset[int] = frozenset()
 
     @property
@@ -103,6 +106,7 @@ def sweep(
     reduces: bool = True,
     states_max: int | None = None,
     on_layer: Progress | None = None,
+    pause: Pause = go_on,
 ) -> Swept:
     """Sweeps within the limits. `holds` makes the property to ask of every state from the model; agreement when None.
 
@@ -114,21 +118,26 @@ def sweep(
     asks = model.agrees if holds is None else holds(model)
     found = Swept(taken=dict.fromkeys(model.actions, 0), decided=dict.fromkeys(model.guards, 0))
     states = {model.initial()}
-    for number, layer in enumerate(layers_of(limits), 1):
-        model.only_view = layer.view
-        parts = [part for part, (_, kind, h) in enumerate(model.part_names) if _is_in(layer, kind, h)]
-        if layer.kind == "time out" and reduces:
-            states = _ask(model, parts, states, found)
-        else:
-            _close(model, parts, states, found, asks)
-        found.widths.append(len(states))
-        if on_layer:
-            on_layer(number, found.distinct, found.generated)
-        if found.bad is not None or (states_max is not None and found.distinct >= states_max):
-            found.is_complete = False
-            break
-        if reduces:
-            states = _forget(model, layer, states)
+    try:
+        for number, layer in enumerate(layers_of(limits), 1):
+            model.only_view = layer.view
+            parts = [part for part, (_, kind, h) in enumerate(model.part_names) if _is_in(layer, kind, h)]
+            if layer.kind == "time out" and reduces:
+                states = _ask(model, parts, states, found)
+            else:
+                _close(model, parts, states, found, asks, pause)
+            found.widths.append(len(states))
+            if on_layer:
+                on_layer(number, found.distinct, found.generated)
+            if found.bad is not None or (states_max is not None and found.distinct >= states_max):
+                found.ended = STATES if found.bad is None else ""
+                found.is_complete = False
+                break
+            if reduces:
+                states = _forget(model, layer, states)
+            pause()
+    except (Spent, KeyboardInterrupt) as early:
+        found.is_complete, found.ended = False, str(early) or INTERRUPTED
     found.last = frozenset(states)
     return found
 
@@ -139,7 +148,7 @@ def _is_in(layer: Layer, kind: str, h: int) -> bool:
     return kind == layer.kind and h == layer.height
 
 
-def _close(model: PackedFisco3, parts: list[int], states: set[int], found: Swept, asks: Callable[[int], bool]) -> None:
+def _close(model: PackedFisco3, parts: list[int], states: set[int], found: Swept, asks: Callable[[int], bool], pause: Pause) -> None:
     """Adds whatever the parts of a layer can make of `states`, in any order."""
     tables: dict[int, dict[int, Moves]] = {part: {} for part in parts}
     todo = {part: set(states) for part in parts}
@@ -152,6 +161,7 @@ def _close(model: PackedFisco3, parts: list[int], states: set[int], found: Swept
                 following -= states
                 states |= following
                 found.distinct += len(following)
+                pause()
                 if found.bad is None:
                     found.bad = min((state for state in following if not asks(state)), default=None)
                 for other in parts:

@@ -73,6 +73,7 @@ class Exploration(Generic[State]):
     decided                 how often each conjunct of a guard alone refused a step; empty where the walk does not know guards
     represented             with symmetry: how many states those that were kept stand for
     is_complete             whether every reachable state was seen; False when a bound or a violation ended the walk
+    ended                   what ended it before that, in words; empty when it is complete or found a violation
     """
 
     generated: int
@@ -84,6 +85,7 @@ class Exploration(Generic[State]):
     is_complete: bool = True
     represented: int | None = None
     decided: dict[str, int] = field(default_factory=dict)
+    ended: str = ""
 
     @property
     def depth(self) -> int:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from fiscotool.check.budget import INTERRUPTED, STATES, Pause, Spent, go_on
 from fiscotool.check.explore import Progress
 from fiscotool.check.guards import Counts
 from fiscotool.check.model import Exploration, Taken, Violation
@@ -104,42 +105,73 @@ def explore_packed(
     states_max: int | None = None,
     on_level: Progress | None = None,
     name: str = "invariant",
+    pause: Pause = go_on,
 ) -> Exploration[int]:
     """Every reachable state, or a shortest way to one in which `holds` is false.
 
     `start` is where to begin instead of the model's initial state. `goals` are counted in every state that was kept.
+    A walk that is interrupted, or that `pause` ends, tells of the levels it has finished.
     """
     known: list[set[int]] = []
     seen: set[int] = set()
     tables: list[dict[int, Moves]] = [{} for _ in range(model.parts)]
     taken, decided = dict.fromkeys(model.actions, 0), dict.fromkeys(model.guards, 0)
     generated, level = 1, _representatives({model.initial() if start is None else start}, reduction.symmetry)
-    violation = None
-    while level:
-        known.append(level)
-        seen |= level
-        bad = min((state for state in level if not holds(state)), default=None) if holds else None
-        if bad is not None:
-            violation = Violation(name, way_to(model, known, bad, reduction.symmetry))
-        if bad is not None or (states_max is not None and len(seen) >= states_max):
-            break
-        following: set[int] = set()
-        rest = _hurry(model, reduction.eager, tables, level, following, taken)
-        generated += len(level) - len(rest)
-        for part, table in enumerate(tables):
-            generated += expand(model, part, table, rest, following, taken, decided)
-        following -= seen
-        if reduction.symmetry:
-            following = _representatives(following, reduction.symmetry) - seen
-        level = following
-        if on_level:
-            on_level(len(known), len(seen), generated)
+    violation, ended = None, ""
+    try:
+        while level:
+            known.append(level)
+            seen |= level
+            pause()
+            bad = min((state for state in level if not holds(state)), default=None) if holds else None
+            if bad is not None:
+                violation = Violation(name, way_to(model, known, bad, reduction.symmetry))
+                break
+            if states_max is not None and len(seen) >= states_max:
+                ended = STATES
+                break
+            made, following = _follow(model, reduction, tables, level, taken, decided, pause)
+            following -= seen
+            level = _representatives(following, reduction.symmetry) - seen if reduction.symmetry else following
+            generated += made
+            if on_level:
+                on_level(len(known), len(seen), generated)
+    except (Spent, KeyboardInterrupt) as early:
+        ended = str(early) or INTERRUPTED
     reached = {goal: sum(map(is_there, seen)) for goal, is_there in (goals or {}).items()}
     represented = sum(len(reduction.symmetry.images(state)) for state in seen) if reduction.symmetry else None
     levels = tuple(map(len, known))
     return Exploration(
-        generated, len(seen), levels, taken, reached, violation, is_complete=not level, represented=represented, decided=decided
+        generated,
+        len(seen),
+        levels,
+        taken,
+        reached,
+        violation,
+        is_complete=not level and not ended,
+        represented=represented,
+        decided=decided,
+        ended=ended,
     )
+
+
+def _follow(
+    model: PackedModel,
+    reduction: Reduction,
+    tables: list[dict[int, Moves]],
+    level: set[int],
+    taken: dict[str, int],
+    decided: dict[str, int],
+    pause: Pause,
+) -> tuple[int, set[int]]:
+    """(how many states a level generates, all of them but those that equal where they came from)."""
+    following: set[int] = set()
+    rest = _hurry(model, reduction.eager, tables, level, following, taken)
+    made = len(level) - len(rest)
+    for part, table in enumerate(tables):
+        made += expand(model, part, table, rest, following, taken, decided)
+        pause()
+    return made, following
 
 
 def _representatives(states: set[int], symmetry: Symmetry | None) -> set[int]:

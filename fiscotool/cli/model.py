@@ -8,11 +8,13 @@ from typing import Any
 
 import click
 
+from fiscotool.check.budget import INTERRUPTED, STATES
 from fiscotool.cli.explain_run import explain
 from fiscotool.cli.hypotheses import hypotheses
+from fiscotool.cli.model_memory import peak_mib
 from fiscotool.cli.model_refine import refine
 from fiscotool.cli.model_specs import SPECS, foreign_to, takers
-from fiscotool.cli.model_walks import REPLICAS, STATES_MAX, Walked
+from fiscotool.cli.model_walks import REPLICAS, STATES_MAX, Walked, set_memory_limit
 from fiscotool.cli.options import json_option
 from fiscotool.cli.output import Output, table
 from fiscotool.errors import ExitCode, UsageError
@@ -80,6 +82,14 @@ model.add_command(explain)
     default=None,
     help=f"Give up after so many distinct states.  [default: {STATES_MAX}]",
 )
+@click.option(
+    "--memory",
+    "memory_mib",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="MIB",
+    help="End the walk when the process has so much.  [default: three quarters of what is free]",
+)
 @click.option("--svg", type=click.Path(dir_okay=False, writable=True), default=None, help="Draw the way to a violation into this file.")
 @json_option
 def check(output: Output, spec: str, **options: Any) -> int:
@@ -107,9 +117,12 @@ def check(output: Output, spec: str, **options: Any) -> int:
             f"--allow-never {unknown[0]!r}: {spec} has no such action, guard or goal", hint="the table of counts has the names"
         )
     began_s = time.process_time()
+    limit_mib = set_memory_limit(options["memory_mib"])
     walked = asked.walk(output, options)
-    _show(output, walked, time.process_time() - began_s, spec)
+    _show(output, walked, time.process_time() - began_s, spec, limit_mib)
     found = walked.found
+    if found.ended == INTERRUPTED:
+        return ExitCode.INTERRUPTED
     if options["svg"] and found.violation is not None:
         _draw(output, options["svg"], found.violation.property, [step.label for step in found.violation.path])
     if found.violation is not None:
@@ -139,7 +152,7 @@ def _draw(output: Output, file: str, name: str, labels: list[str]) -> None:
     output.say(f"drawn into {file}")
 
 
-def _show(output: Output, walked: Walked, cpu_s: float, spec: str) -> None:
+def _show(output: Output, walked: Walked, cpu_s: float, spec: str, limit_mib: int) -> None:
     """The counts, and the way to a violation."""
     found = walked.found
     steps = [step.label for step in found.violation.path] if found.violation else None
@@ -159,6 +172,9 @@ def _show(output: Output, walked: Walked, cpu_s: float, spec: str) -> None:
         "never_explained": walked.unexplained,
         "represented": found.represented,
         "is_complete": found.is_complete,
+        "ended": found.ended,
+        "peak_mib": peak_mib(),
+        "memory_limit_mib": limit_mib,
         "violation": {"property": found.violation.property, "steps": steps} if found.violation else None,
         "cpu_s": round(cpu_s, 3),
     }
@@ -169,7 +185,7 @@ def _show(output: Output, walked: Walked, cpu_s: float, spec: str) -> None:
         if found.represented is not None:
             lines.append(f"each stands for its orbit: {found.represented} states without symmetry")
         if not found.is_complete and steps is None:
-            lines.append("not complete: the limit of --states ended the walk")
+            lines.append(f"not complete: {found.ended or STATES} ended the walk")
         for title, counts in (("action", found.taken), ("guard, when it alone refused", found.decided), ("goal", found.reached)):
             if counts:
                 rows = [(name, count or "never", walked.why_never(name)) for name, count in counts.items()]
@@ -183,3 +199,4 @@ def _show(output: Output, walked: Walked, cpu_s: float, spec: str) -> None:
     output.show(data, text)
     a_second = 1 / max(cpu_s, 1e-9)
     output.say(f"{cpu_s:.2f} s of CPU: {found.distinct * a_second:,.0f} distinct, {found.generated * a_second:,.0f} generated a second")
+    output.say(f"at most {peak_mib()} MiB of memory" + (f"; it would have ended at {limit_mib}" if limit_mib else ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fiscotool.cli.model_walks import STATES_MAX, Walked, last_of, teller
+from fiscotool.cli.model_walks import STATES_MAX, Walked, last_of, pause_of, teller
 from fiscotool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def walk(output: Output, options: dict[str, Any]) -> Walked:
     model = PackedFisco3(limits)
     asks, name = (_progress(limits), "progress") if options["asks_progress"] else (model.agrees, "agreement")
     limit = options["states_max"] or STATES_MAX
-    found = explore_packed(model, asks, states_max=limit, on_level=teller(output), name=name, goals=model.goals)
+    found = explore_packed(model, asks, states_max=limit, on_level=teller(output), name=name, goals=model.goals, pause=pause_of())
     output.progress_done()
     return Walked("packed", found, ruled_out(limits))
 
@@ -81,11 +81,19 @@ def _sweep(output: Output, limits: Limits, options: dict[str, Any]) -> Walked:
     if limits.crashes:
         raise UsageError("--sweep does not go with --crashes", hint="leave out --sweep; with smaller bounds")
     asks, name = ((lambda _: _progress(limits)), "progress") if options["asks_progress"] else (None, "agreement")
-    swept = sweep(limits, asks, states_max=options["states_max"] or STATES_MAX, on_layer=teller(output, "layer"))
+    swept = sweep(limits, asks, states_max=options["states_max"] or STATES_MAX, on_layer=teller(output, "layer"), pause=pause_of())
     output.progress_done()
     bad: Violation[Any] | None = None if swept.bad is None else Violation(name, ())
     found: Exploration[Any] = Exploration(
-        swept.generated, swept.distinct, tuple(swept.widths), swept.taken, {}, bad, is_complete=swept.is_complete, decided=swept.decided
+        swept.generated,
+        swept.distinct,
+        tuple(swept.widths),
+        swept.taken,
+        {},
+        bad,
+        is_complete=swept.is_complete,
+        decided=swept.decided,
+        ended=swept.ended,
     )
     return Walked("sweep", found, ruled_out(limits), judges_guards=False)
 
@@ -99,7 +107,7 @@ def _rounds(output: Output, limits: Limits, options: dict[str, Any]) -> Walked:
     for option, is_given in (("--crashes", limits.crashes), ("--progress", options["asks_progress"]), ("--sweep", options["sweeps"])):
         if is_given:
             raise UsageError(f"--rounds does not go with {option}", hint="leave one of them out")
-    rounds = RoundWalk(limits).run(states_max=options["states_max"] or STATES_MAX, on_round=teller(output, "round"))
+    rounds = RoundWalk(limits).run(states_max=options["states_max"] or STATES_MAX, on_round=teller(output, "round"), pause=pause_of())
     output.progress_done()
     bad: Violation[Any] | None = None if rounds.bad is None else Violation("agreement", ())
     found: Exploration[Any] = Exploration(
@@ -111,5 +119,6 @@ def _rounds(output: Output, limits: Limits, options: dict[str, Any]) -> Walked:
         bad,
         is_complete=rounds.is_complete,
         decided=rounds.decided,
+        ended=rounds.ended,
     )
     return Walked("rounds", found, {**ruled_out(limits), **NOT_IN_ROUNDS}, judges_guards=False)

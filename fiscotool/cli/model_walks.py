@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fiscotool.cli.model_memory import SHARE, free_mib, resident_mib, within_memory
 from fiscotool.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,10 +76,31 @@ def members_of(option: str, text: str) -> frozenset[int]:
     return frozenset(map(int, parts))
 
 
+_memory_mib: list[int] = []
+
+
+def set_memory_limit(asked_mib: int | None) -> int:
+    """How much memory the walks of this command may use, MiB: what was asked for, else most of what is free; 0 for no limit known."""
+    limit_mib = asked_mib if asked_mib is not None else int(free_mib() * SHARE)
+    _memory_mib[:] = [resident_mib() + limit_mib if asked_mib is None and limit_mib else limit_mib]
+    return _memory_mib[0]
+
+
+def pause_of() -> Callable[[], None]:
+    """The pause of these walks: it ends them at the limit of memory."""
+    return within_memory(_memory_mib[0] if _memory_mib else 0)
+
+
 def teller(output: Output, word: str = "level") -> Callable[[int, int, int], None]:
-    """Progress, a line a level."""
+    """Progress, a line a level with the rate of the last one; and there, too, the limit of memory ends a walk."""
+    began_s, before = [time.process_time()], [0]
+    pause = pause_of()
 
     def tell(level: int, distinct: int, generated: int) -> None:
-        output.progress(f"{word} {level}: {distinct} distinct states, {generated} generated")
+        now_s = time.process_time()
+        rate = (distinct - before[0]) / max(now_s - began_s[0], 1e-6)
+        began_s[0], before[0] = now_s, distinct
+        output.progress(f"{word} {level}: {distinct:,} distinct states, {generated:,} generated, {rate:,.0f} distinct a second of CPU")
+        pause()
 
     return tell

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from fiscotool.cli.main import run
+from fiscotool.cli.output import Output
 from fiscotool.errors import ExitCode
 
 UNREACHED = ("Prepare", "AcceptPrepare", "Commit", "AcceptCommit", "ExecuteNoCheckpoint", "a request is executed")
@@ -52,6 +53,9 @@ def test_any_subset_accepts_and_what_it_cannot_reach_is_excused(acc: str) -> Non
         ("--allow-never", "Nothing"),
         ("--spec", "fisco3", "--acc", "0"),
         ("--spec", "fisco3", "--crashes", "1", "--sweep"),
+        ("--spec", "fisco3", "--crashes", "1", "--rounds"),
+        ("--spec", "fisco3", "--progress", "--rounds"),
+        ("--rounds",),
         ("--byzantine", "1"),
         ("--byzantine", "0"),
     ],
@@ -65,6 +69,28 @@ def test_a_sweep_and_progress_and_a_fork(capsys: pytest.CaptureFixture[str]) -> 
     assert check("--spec", "fisco3", "--byzantine", "1", "--sweep", "--progress") == ExitCode.OK
     assert check("--spec", "fisco3", "--byzantine", "2", "--hole", "empty-block-unchecked") == ExitCode.VIOLATED
     assert "is sent an empty block" in capsys.readouterr().out
+
+
+def test_a_walk_ends_at_its_limit_of_memory_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (("--views", "0..1", "--acc", "1"), ("--spec", "fisco3", "--sweep"), ("--spec", "fisco3", "--rounds")):
+        assert check(*words, "--memory", "1") == ExitCode.INCONCLUSIVE
+        assert "not complete: the limit of 1 MiB of memory ended the walk" in capsys.readouterr().out
+
+
+def test_an_interrupted_walk_tells_what_it_saw(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Interrupted at a level, as Ctrl-C does."""
+
+    def interrupt(_: Output, text: str) -> None:
+        if text.startswith(("level 5", "layer 5", "round 2")):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Output, "progress", interrupt)
+    walks = (("--acc", "0,1", "--method", "both"), ("--method", "plain"), ("--spec", "fisco3", "--sweep"), ("--spec", "fisco3", "--rounds"))
+    for words in walks:
+        assert check(*words, "--json") == ExitCode.INTERRUPTED
+        told = json.loads(capsys.readouterr().out)
+        assert told["ended"] == "an interrupt"
+        assert told["distinct"] > 1
 
 
 def test_the_core_is_held_against_the_model(capsys: pytest.CaptureFixture[str]) -> None:
