@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 from fiscotool.devnet.contracts import LedgerStore
 from fiscotool.devnet.outgoing import SignedOutgoing
 from fiscotool.devnet.proto import pbft_pb2 as pb
+from fiscotool.devnet.state import state_root
 from fiscotool.devnet.wire import PacketType, encode_message
 from fiscotool.pbft.messages import Message, Prepare, ViewChange
 from fiscotool.pbft.types import NodeIndex, View
@@ -81,6 +82,6 @@ def forged_empty_block(ledger: LedgerStore, number: int, me: NodeIndex, now_ms: 
         return None
     parent_hash = form.hash_header(parent)
     proposed = form.proposed_header(number, int(me), ledger.config, now_ms, [], parent_hash)
-    executed = form.executed_header(form.on_parent(proposed, parent_hash), [], [], parent.state_root, 0)
+    executed = form.executed_header(form.on_parent(proposed, parent_hash), [], [], state_root({}, {}, {}), 0)
     raw: bytes = form.encode_block(form.with_signatures(executed, ()), [])
     return raw
