@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 OF_PROTOCOLS: Final = frozenset({"heights", "byzantine", "crashes", "holes", "quorum", "no_symmetry", "asks_progress", "sweeps"})
 """What a protocol of blocks usually takes."""
 
+OF_DIALECTS: Final = OF_PROTOCOLS - {"sweeps", "asks_progress"} | {"method"}
+"""Where a walk ends without a sweep, and a plain model counts beside the packed one."""
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -60,6 +63,8 @@ SPECS: Final = {
             "fiscotool.cli.model_howard",
         ),
         Spec("fisco3", "FISCO BCOS 3.x", OF_PROTOCOLS | {"open_views", "rounds"}, "fiscotool.cli.model_fisco3"),
+        Spec("fisco2", "FISCO BCOS 2.x", OF_DIALECTS | {"asks_progress"}, "fiscotool.cli.model_fisco2"),
+        Spec("classic", "PBFT as published", OF_DIALECTS, "fiscotool.cli.model_classic"),
     )
 }
 
