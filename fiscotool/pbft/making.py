@@ -1,4 +1,4 @@
-"""The classes whose values are made in every block, as functions that make them faster (`quick.maker`): the same arguments, the same values.
+"""The values made in every block, as functions that make them faster (`quick.maker`) than their classes: same arguments, same values.
 
 Sources: bench/simulator.py, for which values are made often.
 """
