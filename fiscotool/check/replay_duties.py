@@ -3,7 +3,7 @@
     Execute → Executed          VerifyProposal → Verified        BuildFillers → FillersBuilt        SetTimer → TimerFired
     CommitBlock → LedgerAdvanced (or never)                       SealRange → Proposed (or never)
 
-Rule 1. `asked`: an answer without its question. A timer runs out once for each time it is set, and not before its time.
+Rule 1. `asked`: an answer without its question. A timer does not run out before its time; one that was just replaced may.
 Rule 2. `answered`: a question without its answer although the life went on for `PATIENCE_MS` and `PATIENCE_STEPS` more; of timers those
         that were not set again or stopped.
 
@@ -41,7 +41,8 @@ class Duties:
     def __init__(self) -> None:
         self._asked: set[Duty] = set()
         self._open: dict[Duty, tuple[int, int, do.Effect]] = {}
-        self._timers: dict[ev.TimerName, tuple[int, int, int, int]] = {}
+        self._timers: dict[ev.TimerName, tuple[int, int, int]] = {}
+        self._due: dict[tuple[ev.TimerName, int], int] = {}
         self._ranges: list[tuple[int, int]] = []
         self._synced: dict[int, bytes] = {}
 
@@ -62,7 +63,7 @@ class Duties:
         for sequence, at_ms, effect in self._open.values():
             if last.at_ms - at_ms > PATIENCE_MS and last.sequence - sequence > PATIENCE_STEPS:
                 yield sequence, f"{effect_words(effect)}, and gets no answer in {(last.at_ms - at_ms) / 1000:.0f} s"
-        for name, (_, due_ms, sequence, _) in self._timers.items():
+        for name, (_, due_ms, sequence) in self._timers.items():
             if last.at_ms - due_ms > TIMER_PATIENCE_MS and last.sequence - sequence > PATIENCE_STEPS:
                 yield sequence, f"timer {name.value} does not run out in {(last.at_ms - due_ms) / 1000:.0f} s after its time"
 
@@ -96,20 +97,20 @@ class Duties:
         return "" if duty in self._asked else "that was not asked for"
 
     def _fired(self, step: Step, event: ev.TimerFired) -> str:
-        set_as = self._timers.get(event.name)
-        if set_as is None or set_as[0] != event.epoch:
-            return "it was not set, or set again since"
-        del self._timers[event.name]
-        if step.at_ms + SLACK_MS < set_as[1]:
-            return f"{set_as[1] - step.at_ms} ms before its time"
-        return ""
+        due_ms = self._due.get((event.name, event.epoch))
+        if due_ms is None:
+            return "it was never set"
+        if self._timers.get(event.name, (None,))[0] == event.epoch:
+            del self._timers[event.name]
+        return f"{due_ms - step.at_ms} ms before its time" if step.at_ms + SLACK_MS < due_ms else ""
 
     def _ask(self, step: Step, effect: do.Effect | Refused) -> None:
         match effect:
             case do.Broadcast() | Refused() | do.Send():
                 return
             case do.SetTimer(name=name, epoch=epoch, after_ticks=ticks):
-                self._timers[name] = (epoch, step.at_ms + ticks, step.sequence, ticks)
+                self._timers[name] = (epoch, step.at_ms + ticks, step.sequence)
+                self._due[name, epoch] = step.at_ms + ticks
             case do.CancelTimer(name=name):
                 self._timers.pop(name, None)
             case do.SealRange(first=first, last=last):

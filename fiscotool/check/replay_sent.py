@@ -31,6 +31,7 @@ from fiscotool.pbft.messages import (
     ViewChange,
 )
 from fiscotool.pbft.render import render_message
+from fiscotool.pbft.types import View
 
 __all__ = ["Book", "Move", "Place"]
 
@@ -54,9 +55,12 @@ def unsigned(message: Message) -> Any:
             return (type(message).__name__, message.view, message.index, message.digest, message.sender)
         case PrePrepare():
             return replace(message, signature=b"") if message.signature else message
+        case ViewChange(stable=stable) if stable:
+            # A checkpoint signs its digest; the view it was sent in does not travel with the proof.
+            return replace(message, stable=tuple(replace(vote, view=View(0)) for vote in stable))
         case NewView():
             entries = tuple(replace(entry, signature=b"") if entry.signature else entry for entry in message.preprepares)
-            return replace(message, preprepares=entries)
+            return replace(message, preprepares=entries, view_changes=tuple(map(unsigned, message.view_changes)))
         case _:
             return message
 
@@ -88,9 +92,14 @@ class Book:
 
     def sent(self, message: Message) -> tuple[int, ...]:
         """The numbers of a message that leaves; a pre-prepare, alone or in a NewView, is its leader's vote as well."""
+        number = self.key(message)
+        if isinstance(message, Prepare | Commit):
+            return (number,)
+        if isinstance(message, CheckPoint):
+            return number, self._keys.setdefault(_bare(message), len(self._keys))
         entries = message.preprepares if isinstance(message, NewView) else (message,) if isinstance(message, PrePrepare) else ()
         votes = [("PrePrepare", entry.view, entry.index, entry.digest, entry.sender) for entry in entries]
-        return (self.key(message), *(self._keys.setdefault(vote, len(self._keys)) for vote in votes))
+        return (number, *(self._keys.setdefault(vote, len(self._keys)) for vote in votes))
 
     def heard(self, node: bytes, place: Place, message: Message, members: Sequence[bytes]) -> tuple[bytes, int] | None:
         """Take note of a message that `node` received; what a `Move` says of it."""
@@ -197,17 +206,22 @@ def _parts(message: Message) -> Iterator[tuple[int, tuple[Any, ...], str]]:
     match message:
         case NewView(view_changes=changes):
             for change in changes:
-                yield change.sender, (change,), f"{render_message(change)} of sealer {change.sender}"
+                yield change.sender, (unsigned(change),), f"{render_message(change)} of sealer {change.sender}"
                 yield from _parts(change)
         case ViewChange(prepared=prepared, stable=stable):
             for cert in prepared:
                 yield from _votes(cert)
             for vote in stable:
-                yield vote.sender, (unsigned(vote),), f"{render_message(vote)} of sealer {vote.sender}"
+                yield vote.sender, (_bare(vote),), f"{render_message(vote)} of sealer {vote.sender}"
         case PreparedProposalResponse(certificate=PreparedCertificate() as cert):
             yield from _votes(cert)
         case _:
             return
+
+
+def _bare(vote: CheckPoint) -> tuple[str, int, bytes, int]:
+    """What a checkpoint's signature binds."""
+    return "CheckPoint", vote.index, vote.digest, vote.sender
 
 
 def _votes(cert: PreparedCertificate) -> Iterator[tuple[int, tuple[Any, ...], str]]:

@@ -45,6 +45,13 @@ def judged(recording: Path) -> tuple[Observations, Judgement]:
     help="Logs, a directory of them, or a trace (.jsonl) instead; may repeat.",
 )
 @click.option(
+    "--traces",
+    "traces",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Full traces of embedded nodes instead (deploy --trace): a chain, a node, or files; may repeat.",
+)
+@click.option(
     "--mode",
     type=click.Choice(["fisco", "textbook"]),
     default="fisco",
@@ -52,7 +59,7 @@ def judged(recording: Path) -> tuple[Observations, Judgement]:
     help="What --logs are judged by; FISCO or the paper.",
 )
 @click.option("--weights", metavar="W,W,…", default=None, help="Voting weights by index, which logs do not tell; 1 each when not given.")
-@click.option("--faulty", metavar="NODE", multiple=True, help="A node whose log is not judged, as it may do anything; may repeat.")
+@click.option("--faulty", metavar="NODE", multiple=True, help="A node whose log or trace is not judged, as it may do anything; may repeat.")
 @click.option("--explain", "is_explained", is_flag=True, help="With --logs: the smallest evidence, and what the nodes behave like.")
 @click.option(
     "--svg", type=click.Path(path_type=Path, dir_okay=False), default=None, help="With --explain: draw the evidence into this file."
@@ -62,6 +69,7 @@ def judged(recording: Path) -> tuple[Observations, Judgement]:
 def check(
     recording: Path | None,
     logs: tuple[Path, ...],
+    traces: tuple[Path, ...],
     mode: str,
     weights: str | None,
     faulty: tuple[str, ...],
@@ -70,7 +78,7 @@ def check(
     lang: str,
     output: Output,
 ) -> int:
-    """Judge a recording, or what nodes' logs tell: does it show what PBFT allows?
+    """Judge a recording, what nodes' logs tell, or their full traces: does it show what PBFT allows?
 
     Exit code 0: every invariant that had to be decided holds, the logs are a run of the protocol; 1: something is violated; 5: the
     evidence does not suffice.
@@ -81,7 +89,14 @@ def check(
              fiscotool check --logs nodes/127.0.0.1
              fiscotool check --logs node0/log --logs node1/log --mode textbook --json
              fiscotool check --logs run.jsonl --explain --svg why.svg
+             fiscotool check --traces nodes
     """
+    if traces:
+        if recording is not None or logs:
+            raise UsageError("--traces are judged alone", hint="leave the recording, or --logs, out")
+        from fiscotool.cli.replays import check_traces
+
+        return check_traces(traces, faulty, output)
     if not logs and (is_explained or svg is not None):
         raise UsageError("--explain and --svg are about --logs", hint="a recording's evidence is in its report: fiscotool report RECORDING")
     if svg is not None and not is_explained:

@@ -40,7 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "send": Entry("send", "send", "Send signed transactions and say what became of each."),
     "observe": Entry("observe", "observe", "Record what all nodes say, for `check` and `report`."),
     "drill": Entry("drill", "drill", "Break the chain on purpose, heal it, record what happened."),
-    "check": Entry("check", "check", "Judge a recording, or what nodes' logs tell: does it show what PBFT allows?"),
+    "check": Entry("check", "check", "Judge a recording, what nodes' logs tell, or their full traces: does it show what PBFT allows?"),
     "audit": Entry("audit", "audit", "Verify a chain's whole evidence from RPC alone."),
     "report": Entry("check", "report", "Write the consistency report of a recording."),
     "simulate": Entry("simulate", "simulate", "Run whole chains in virtual time, with faults drawn from a seed."),
