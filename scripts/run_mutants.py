@@ -1,25 +1,53 @@
 """`make mutants`: every mutant through every method; writes docs/mutants.json and the generated part of docs/mutants.md.
 
-    python scripts/run_mutants.py [--method simulator ...] [--mutant M1 ...] [--page-only] [--chains 4]
+    python scripts/run_mutants.py [--method simulator ...] [--mutant M1 ...] [--chains 5] [--workers 2] [--fresh] [--page-only]
 
-With --method or --mutant only those numbers are made new, the others stay as they are in the file.
+What is learnt is kept in build/mutants-run.json after each job. A run that was interrupted goes on where it was, as long as the code is the
+same (--fresh: from the beginning). With --method or --mutant only those numbers are made new, the others stay as they are in docs.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from pathlib import Path
 
 from fiscotool.mutants.registry import MUTANTS
-from fiscotool.trials.campaign import METHODS, Numbers, numbers_from_json, run
-from fiscotool.trials.page import by_place, is_killed, page_with
-from fiscotool.trials.recorded import POLLS, TRACES
+from fiscotool.trials.campaign import Campaign, jobs_of
+from fiscotool.trials.numbers import METHODS, Numbers, numbers_from_json
+from fiscotool.trials.page import by_place, goals_of, is_killed, page_with
+from fiscotool.trials.recorded import OF_CHAINS
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
-NUMBERS = DOCS / "mutants.json"
-PAGE = DOCS / "mutants.md"
+ROOT = Path(__file__).resolve().parent.parent
+NUMBERS = ROOT / "docs" / "mutants.json"
+PAGE = ROOT / "docs" / "mutants.md"
+KEPT = ROOT / "build" / "mutants-run.json"
+
+
+def fingerprint() -> str:
+    """Of all code a run depends on: numbers of other code are not gone on with."""
+    found = hashlib.sha256()
+    for path in sorted((ROOT / "fiscotool").rglob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def kept_numbers(code: str, *, fresh: bool) -> Numbers:
+    """What an interrupted run of the same code has learnt."""
+    if fresh or not KEPT.exists():
+        return Numbers()
+    kept = json.loads(KEPT.read_text(encoding="utf-8"))
+    return numbers_from_json(kept["numbers"]) if kept["code"] == code else Numbers()
+
+
+def keep(numbers: Numbers, code: str) -> None:
+    """Write it down so that an interruption at any moment leaves a whole file."""
+    KEPT.parent.mkdir(exist_ok=True)
+    new = KEPT.with_suffix(".new")
+    new.write_text(json.dumps({"code": code, "numbers": numbers.as_json()}, ensure_ascii=False), encoding="utf-8")
+    new.replace(KEPT)
 
 
 def merged(old: Numbers, new: Numbers) -> Numbers:
@@ -33,25 +61,37 @@ def main() -> int:
     """Run, write, and say how many were noticed."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--method", action="append", choices=METHODS, default=None)
-    options.add_argument("--mutant", action="append", default=None)
-    options.add_argument("--page-only", action="store_true")
-    options.add_argument("--chains", type=int, default=4)
+    options.add_argument("--mutant", action="append", choices=list(MUTANTS), default=None, metavar="NAME")
+    options.add_argument("--page-only", action="store_true", help="write the page from docs/mutants.json, run nothing")
+    options.add_argument("--fresh", action="store_true", help="do not go on with an interrupted run")
+    options.add_argument("--chains", type=int, default=5, help="embedded chains at a time")
+    options.add_argument("--workers", type=int, default=2, help="processes for simulator, explorer and polls of simulated chains")
     given = options.parse_args()
-    old = numbers_from_json(json.loads(NUMBERS.read_text(encoding="utf-8"))) if NUMBERS.exists() else Numbers()
-    numbers = old
+    numbers = numbers_from_json(json.loads(NUMBERS.read_text(encoding="utf-8"))) if NUMBERS.exists() else Numbers()
     if not given.page_only:
-        names, methods = given.mutant or list(MUTANTS), list(given.method or METHODS)
-        if {TRACES, POLLS} & set(methods):
-            methods += [TRACES, POLLS]
-        new = run(names, methods, tell=lambda line: print(line, flush=True), chains=given.chains)
-        numbers = merged(old, new) if given.mutant or given.method else new
+        is_part = bool(given.mutant or given.method)
+        names, methods = given.mutant or list(MUTANTS), set(given.method or METHODS)
+        if methods & set(OF_CHAINS):
+            methods |= set(OF_CHAINS)
+        code = fingerprint()
+        known = Numbers() if is_part else kept_numbers(code, fresh=given.fresh)
+        keeps = (lambda _: None) if is_part else (lambda found: keep(found, code))
+        campaign = Campaign(known, tell=lambda line: print(line, flush=True), keep=keeps)
+        new = campaign.run(jobs_of(names, methods, known), workers=given.workers, chains=given.chains)
+        numbers = merged(numbers, new) if is_part else new
         NUMBERS.write_text(json.dumps(numbers.as_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     PAGE.write_text(page_with(PAGE.read_text(encoding="utf-8"), numbers), encoding="utf-8")
+    return report(numbers)
+
+
+def report(numbers: Numbers) -> int:
+    """The goals as lines; 1 when a safety mutant was not noticed."""
     place = by_place(numbers)
     killed = [name for name in MUTANTS if is_killed(place, name)]
     print(f"{len(killed)} of {len(MUTANTS)} mutants were noticed; not: {', '.join(sorted(set(MUTANTS) - set(killed))) or 'none'}")
-    safety = [name for name, mutant in MUTANTS.items() if mutant.kind.value == "safety" and name not in killed and not mutant.wire_switch]
-    return 1 if safety else 0
+    for what, percent, count, of in goals_of(numbers):
+        print(f"{'reached' if count * 100 >= percent * of else 'MISSED ':8} {what}: {count} of {of}, {percent} % asked for")
+    return 1 if any(mutant.kind.value == "safety" and name not in killed for name, mutant in MUTANTS.items()) else 0
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from fiscotool.chain.model import Chain, NodeHome
 from fiscotool.drills.fault import Fault, FaultKind
@@ -31,9 +31,7 @@ from fiscotool.ledger.precompiled import CONSENSUS, encode_call
 from fiscotool.ledger.tx3 import build_transaction, encode_transaction
 from fiscotool.nodes import control
 from fiscotool.rpc.client import NodeClient
-
-if TYPE_CHECKING:
-    from fiscotool.trials.embedded import Drill
+from fiscotool.trials.drill import Drill
 
 START_S: Final = 60.0
 RATE_PER_S: Final = 8.0
@@ -204,14 +202,3 @@ ACTS: Final[dict[str, Callable[[Stage], None]]] = {
     "again": kill_again,
 }
 """By name."""
-
-ACT_NAMES: Final[dict[str, str]] = {
-    "none": "load",
-    "kill": "leaders are killed",
-    "all": "all are killed at once, twice",
-    "turns": "two are killed in turns",
-    "weights": "weights change, the leader is killed",
-    "heavier": "all weights become three, the leader is killed",
-    "again": "the node that a leader speaks to alone is killed again and again",
-}
-"""For people."""

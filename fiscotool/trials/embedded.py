@@ -12,7 +12,6 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from fiscotool.chain.layout import PortBases, parse_layout
@@ -24,37 +23,10 @@ from fiscotool.drills.session import Session
 from fiscotool.errors import FiscoToolError
 from fiscotool.mutants.mutant import Mutant
 from fiscotool.nodes import control
-from fiscotool.trials.acts import ACT_NAMES, START_S, Stage, perform
+from fiscotool.trials.acts import START_S, Stage, perform
+from fiscotool.trials.drill import Drill
 
 VERSION_2 = "2.9.1"
-
-
-@dataclass(frozen=True, slots=True)
-class Drill:
-    """What is done to a chain; times are in seconds. All of it happens under load.
-
-    `act` is one of `acts.ACTS`: what happens between `calm_s` of quiet and `after_s` of it. `byzantine` is how the last `liars` nodes lie;
-    `only` are the nodes with the mutant, all when empty.
-    """
-
-    act: str = "kill"
-    byzantine: str = ""
-    liars: int = 1
-    victims: int = 1
-    calm_s: float = 2.0
-    down_s: float = 4.5
-    after_s: float = 3.5
-    nodes: int = 4
-    period_blocks: int = 1
-    only: tuple[str, ...] = ()
-
-    def told(self) -> str:
-        """The drill for people."""
-        who = "one node is" if self.liars == 1 else f"{self.liars} nodes are"
-        lies = f", {who} {self.byzantine}" if self.byzantine else ""
-        period = f", a leader stays {self.period_blocks} blocks" if self.period_blocks > 1 else ""
-        acts = {"kill": f"{self.victims} killed for {self.down_s:g} s", "none": f"{self.calm_s + self.after_s:g} s of load"}
-        return f"{self.nodes} nodes{lies}{period}: {acts.get(self.act, ACT_NAMES[self.act])}"
 
 
 def spec_of(mutant: Mutant | None, drill: Drill, first_port: int, dialect: str = "fisco3") -> ChainSpec:

@@ -1,7 +1,10 @@
-"""What is said of the recording of an embedded chain: by its polls and headers alone, and by its traces.
+"""What is said of an embedded chain: by its polls and headers alone, by its nodes' logs, and by the full traces of their cores.
 
-`polls` is `consistency.judge`, which knows nothing but what any operator could have asked the nodes. `traces` is `check.trace` on what
-the nodes logged.
+    polls    `consistency.judge`, which knows nothing but what any operator could have asked the nodes
+    logs     `check.trace` on what the nodes logged: what a real node would have told
+    traces   `check.replay` on every step of every core; where that finds nothing, what the logs tell counts
+
+None is told of the mutant.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from fiscotool.chain.model import Chain
+from fiscotool.check.replay import replay_chain
 from fiscotool.check.trace import Members, TraceContext, check_trace
 from fiscotool.check.trace import Verdict as TraceResult
 from fiscotool.consistency.findings import Verdict as Finding
@@ -21,67 +25,95 @@ from fiscotool.mutants.mutant import Mutant
 from fiscotool.observer.any_recording import load_any_recording
 from fiscotool.observer.logs.collect import read_all, sources_of
 from fiscotool.observer.logs.trace import TraceMaker
+from fiscotool.observer.step_traces import read_traces
 from fiscotool.pbft.trace import TraceRecord
+from fiscotool.trials.drill import Drill
 from fiscotool.trials.drills import drill_for
-from fiscotool.trials.embedded import Drill, record, trial_directory
+from fiscotool.trials.embedded import record, trial_directory
 from fiscotool.trials.verdict import Result, Verdict
 
 POLLS: Final = "polls"
+LOGS: Final = "logs"
 TRACES: Final = "traces"
+
+OF_CHAINS: Final = (TRACES, LOGS, POLLS)
+"""What an embedded chain is judged by."""
 
 MISSING_MAX: Final = 5
 """Lines of one life that an embedded node's log may lack: what it collected while it was not looking (view changes before a NewView)."""
 
+_EVIDENCE_MAX: Final = 240
 
-def try_embedded(mutant: Mutant, first_port: int, *, drill: Drill | None = None) -> tuple[Verdict, Verdict]:
-    """Run the chain once, judge it twice: (traces, polls)."""
+Said = tuple[tuple[str, ...], str]
+"""What is complained of, by name, and where to look."""
+
+
+def try_embedded(mutant: Mutant, first_port: int, *, drill: Drill | None = None) -> tuple[Verdict, ...]:
+    """Run the chain once, judge it three times, in the order of `OF_CHAINS`."""
     began = time.monotonic()
     drill = drill or drill_for(mutant.name)
-    what = drill.told()
     with trial_directory(mutant.name) as place:
         try:
             chain = record(mutant, drill, place, first_port)
         except FiscoToolError as problem:
             seconds = time.monotonic() - began
-            found = ("the nodes do not start",)
-            text = f"{problem}"[:200]
-            return Verdict(mutant.name, TRACES, Result.KILLED, found, text, seconds), Verdict(
-                mutant.name, POLLS, Result.KILLED, found, text, seconds
-            )
-        ran = time.monotonic() - began
-        return (
-            _verdict(mutant, TRACES, what, ran, lambda: said_of_traces(chain)),
-            _verdict(mutant, POLLS, what, ran, lambda: said_of_polls(place / "run.jsonl")),
-        )
+            text = f"{problem}"[:_EVIDENCE_MAX]
+            return tuple(Verdict(mutant.name, method, Result.KILLED, ("the nodes do not start",), text, seconds) for method in OF_CHAINS)
+        ran_s = time.monotonic() - began
+        said = said_of(chain, place)
+    return tuple(_verdict(mutant.name, method, said[method], drill.told(), ran_s) for method in OF_CHAINS)
 
 
 def said_of_clean(dialect: str, drill: Drill, first_port: int) -> dict[str, list[str]]:
     """The reverse: what is said of a chain without a mutant under this drill, by method. It should be nothing."""
     with trial_directory("clean") as place:
         chain = record(None, drill, place, first_port, dialect=dialect)
-        return {TRACES: list(said_of_traces(chain)), POLLS: list(said_of_polls(place / "run.jsonl"))}
+        return {method: [*by, *([evidence] if by else [])] for method, (by, evidence) in said_of(chain, place).items()}
 
 
-def _verdict(mutant: Mutant, method: str, what: str, ran_s: float, ask: Callable[[], tuple[str, ...]]) -> Verdict:
-    found = ask()
-    return Verdict(mutant.name, method, Result.KILLED if found else Result.SURVIVED, found, what, ran_s)
+def said_of(chain: Chain, place: Path) -> dict[str, Said]:
+    """By method."""
+    judges: dict[str, Callable[[], Said]] = {
+        TRACES: lambda: said_of_steps(place / "nodes"),
+        LOGS: lambda: said_of_traces(chain),
+        POLLS: lambda: said_of_polls(place / "run.jsonl"),
+    }
+    said = {method: ask() for method, ask in judges.items()}
+    if not said[TRACES][0]:
+        said[TRACES] = said[LOGS]
+    return said
 
 
-def said_of_polls(recording: Path) -> tuple[str, ...]:
+def _verdict(name: str, method: str, said: Said, what: str, ran_s: float) -> Verdict:
+    by, evidence = said
+    return Verdict(name, method, Result.KILLED if by else Result.SURVIVED, by, f"{what}: {evidence}" if evidence else what, ran_s)
+
+
+def said_of_polls(recording: Path) -> Said:
     """The invariants that are violated, by id."""
-    judgement = judge(load_any_recording(recording))
-    return tuple(finding.invariant.id for finding in judgement.findings if finding.verdict is Finding.VIOLATED)
+    return tuple(
+        dict.fromkeys(
+            finding.invariant.id for finding in judge(load_any_recording(recording)).findings if finding.verdict is Finding.VIOLATED
+        )
+    ), ""
 
 
-def said_of_traces(chain: Chain) -> tuple[str, ...]:
+def said_of_steps(root: Path) -> Said:
+    """The rules of `check.replay_verdict.RULES` that do not hold."""
+    verdict = replay_chain(read_traces([root]), diagnose=False)
+    first = verdict.first
+    return tuple(dict.fromkeys(finding.rule for finding in verdict.findings)), "" if first is None else first.sentence[:_EVIDENCE_MAX]
+
+
+def said_of_traces(chain: Chain) -> Said:
     """The guards that did not hold, by rule and name."""
     liars = frozenset(node.name for node in chain.nodes if node.byzantine)
     members = (Members(0, (1,) * len(chain.nodes), chain.genesis.leader_period_blocks),)
     context = TraceContext(members=members, dialect=chain.protocol, faulty=liars, missing_max=MISSING_MAX, ends_open=True)
     verdict = check_trace(records_of(chain), context=context)
     if verdict.verdict is not TraceResult.VIOLATION:
-        return ()
-    return tuple(dict.fromkeys(f"{breach.rule} {breach.guard}" for breach in verdict.breaches))
+        return (), ""
+    return tuple(dict.fromkeys(f"{breach.rule} {breach.guard}" for breach in verdict.breaches)), ""
 
 
 def records_of(chain: Chain) -> list[TraceRecord]:
