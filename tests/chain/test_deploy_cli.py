@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import forked
 from tests.support.ports import free_ports
 
 
@@ -21,8 +22,7 @@ def binary(tmp_path: Path) -> Path:
 
 
 def fiscotool(place: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fiscotool", *map(str, words)]
-    return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=60)
+    return forked.run([str(word) for word in words], cwd=place, env=os.environ, within_s=60)
 
 
 def test_a_2x_chain_from_plan_to_expansion(tmp_path: Path, binary: Path) -> None:

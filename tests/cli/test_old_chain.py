@@ -140,7 +140,7 @@ def test_the_channel_with_the_certificates_of_the_directory(chain: Chain) -> Non
         ChannelServer(home.directory / "conf" / "channel_cert", port=home.channel_port) as server,
         ChannelClient(f"127.0.0.1:{home.channel_port}", TlsFiles.from_sdk(home.sdk_directory), on_block=heights.append) as channel,
     ):
-        until(lambda: heights == [BlockNotice("1", 7)], within_s=10)
+        until(lambda: heights == [BlockNotice("1", 7)])
         server.push(channel_server.block_notice(1, 8))
-        until(lambda: heights[-1] == BlockNotice("1", 8), within_s=10)
+        until(lambda: heights[-1] == BlockNotice("1", 8))
         assert NodeClient2("channel://node0", transport=channel).block_number() == 7

@@ -42,7 +42,7 @@ def send(run: Running, name: str) -> str:
 
 
 def receipt_of(run: Running, name: str, tx_hash: str) -> dict[str, str]:
-    found = until(lambda: run.ask(name, "getTransactionReceipt", tx_hash), within_s=20, what=f"{name} has the receipt")
+    found = until(lambda: run.ask(name, "getTransactionReceipt", tx_hash), within_s=60, what=f"{name} has the receipt")
     assert isinstance(found, dict)
     return found
 
@@ -58,12 +58,12 @@ def check_channel(run: Running) -> None:
     with ChannelClient(f"127.0.0.1:{home.channel_port}", tls, on_block=blocks.append) as channel:
         node = NodeClient2("channel://node0", transport=channel)
         assert node.version().groups == ("1",)
-        notice = channel.send("1", raw, within_s=20)
+        notice = channel.send("1", raw, within_s=60)
         assert (notice.status, notice.message, notice.refusal) == (26, "CallAddressError", "")
-        again = channel.send("1", raw, within_s=20)
+        again = channel.send("1", raw, within_s=60)
         assert (again.status, again.block_number) == (15, None)
         assert again.tx_hash == notice.tx_hash
-        until(lambda: notice.block_number in {block.number for block in blocks}, within_s=10, what="the block is pushed")
+        until(lambda: notice.block_number in {block.number for block in blocks}, within_s=60, what="the block is pushed")
         assert channel.problem_count == 0
     with pytest.raises(Unreachable):
         foreign = home.directory / "conf" / "node.crt"  # Of the chain's own authority, not of the SDKs'.
@@ -77,7 +77,7 @@ def test_a_chain_of_2x_lives_as_one(tmp_path: Path) -> None:
     with running(chain) as run:
         names = [node.name for node in chain.nodes]
         # An idle chain goes from leader to leader; nothing is stored.
-        until(lambda: all(view(run, name) > 1 for name in names), within_s=20, what="views rise on an idle chain")
+        until(lambda: all(view(run, name) > 1 for name in names), within_s=60, what="views rise on an idle chain")
         assert height(run, "node0") == 0
         detected = detect_dialect(f"127.0.0.1:{chain.nodes[0].rpc_port}")
         assert (detected.dialect, detected.version.version, detected.version.groups) == (Dialect.FISCO2, "2.9.1", ("1",))

@@ -81,7 +81,7 @@ class Cluster:
         return all(self.ledgers[k].head_hash in longest for k in self.ledgers)
 
 
-async def until(condition: Callable[[], object], what: str, within_s: float = 45.0) -> None:
+async def until(condition: Callable[[], object], what: str, within_s: float = 60.0) -> None:
     deadline_s = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline_s, what
@@ -172,6 +172,6 @@ def test_transactions_pushed_to_one_node_reach_a_leader_elsewhere(chain: Chain) 
         await cluster.nodes[0].submit(put_text(1, "early"), wait=False)
         for k in (2, 3):
             await cluster.start(k)
-        await until(lambda: all(cluster.ledgers[k].height == 1 for k in range(4)), "the early transaction is in a block", within_s=20)
+        await until(lambda: all(cluster.ledgers[k].height == 1 for k in range(4)), "the early transaction is in a block")
 
     play(chain, scenario)

@@ -29,12 +29,12 @@ async def start_all(cluster: Cluster) -> None:
     await until(lambda: all(len(node.peers.connected) == 3 for node in cluster.nodes.values()), "all are connected")
 
 
-async def commit(cluster: Cluster, k: int, text: str, within_s: float = 20.0) -> None:
+async def commit(cluster: Cluster, k: int, text: str, within_s: float = 60.0) -> None:
     await asyncio.wait_for(cluster.nodes[k].submit(put_text(1, text), wait=True), within_s)
 
 
 async def same_heads(cluster: Cluster) -> None:
-    await until(lambda: len({cluster.ledgers[k].head_hash for k in range(4)}) == 1, "all ledgers are equal", within_s=20)
+    await until(lambda: len({cluster.ledgers[k].head_hash for k in range(4)}) == 1, "all ledgers are equal")
 
 
 def test_all_restart_and_go_on_where_they_were(chain: Chain) -> None:

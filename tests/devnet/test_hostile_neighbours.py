@@ -34,7 +34,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with running(chain, *HONEST) as run:
         until(lambda: run.is_ready(*HONEST), within_s=60, what="three nodes are ready")
         with Neighbour(chain.nodes[3], genesis_of(run)) as neighbour:
-            until(lambda: len(neighbour.peers.connected) == len(HONEST), within_s=30, what="the neighbour is greeted")
+            until(lambda: len(neighbour.peers.connected) == len(HONEST), within_s=60, what="the neighbour is greeted")
             for _ in range(3):
                 send(run, "node0")
             yield run, neighbour
@@ -104,7 +104,7 @@ def test_one_certificate_is_one_peer(stage: Stage) -> None:
     run, neighbour = stage
     home = run.node("node3")
     with Neighbour(home, genesis_of(run), key=KeyPair.generate(), listen=False):
-        until(lambda: "its certificate is in use by another node" in run.log_text("node0"), within_s=30, what="the second key is refused")
+        until(lambda: "its certificate is in use by another node" in run.log_text("node0"), within_s=60, what="the second key is refused")
     assert len(neighbour.peers.connected) == len(HONEST)
 
 

@@ -6,10 +6,9 @@ Reference: spec 3.x 1.12 (the restart that does not heal), 1.15.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from fiscotool.nodes.control import kill, pause, restart, resume, start
 from fiscotool.nodes.process import find
 from fiscotool.nodes.signals import send_signal
 from tests.devnet.chains import make_chain
+from tests.support import forked
 from tests.support.until import until
 
 pytestmark = pytest.mark.devnet
@@ -59,7 +59,7 @@ class Bedside:
             found.setdefault(finding.id, set()).update(finding.nodes)
         return found
 
-    def until(self, *ids: str, within_s: float = 25.0) -> dict[str, set[str]]:
+    def until(self, *ids: str, within_s: float = 60.0) -> dict[str, set[str]]:
         """The findings, once they have all of `ids`."""
         last: dict[str, set[str]] = {}
 
@@ -76,10 +76,7 @@ class Bedside:
 
     def command(self, *words: str) -> dict[str, Any]:
         """What the command line prints with --json."""
-        done = subprocess.run(
-            [sys.executable, "-m", "fiscotool", *words, "--dir", str(self.chain.root), "--json"],
-            capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+        done = forked.run([*words, "--dir", str(self.chain.root), "--json"], cwd=self.chain.root, env=os.environ, within_s=60)
         result: dict[str, Any] = json.loads(done.stdout)
         return {**result, "status": done.returncode}
 

@@ -16,7 +16,7 @@ from fiscotool.drills.target import Look
 from fiscotool.errors import EnvironmentFailure
 
 
-def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
+def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true"

@@ -74,7 +74,7 @@ def test_3x_nodes_are_not_asked_what_they_are(chain: Chain) -> None:
 def test_a_workload_on_a_2x_node(node: PoolNode, chain: Chain) -> None:
     seen: list[TxSeen] = []
     with Workload(chain, rate_per_s=100, on_result=seen.append):
-        until(lambda: len(seen) >= 20, within_s=20)
+        until(lambda: len(seen) >= 20)
     assert {tx.outcome for tx in seen} == {"committed"}
     assert {tx.status for tx in seen} == {26}
     for tx in seen:

@@ -1,6 +1,6 @@
 """The shape of a timeline: what a fault looks like from outside. One set of statements for real chains' recordings and for drills here.
 
-Source: recordings v3/OBSERVED.md, section 6; bounds are its figures and the sampling of 0.25 s, widened for a machine that is busy.
+Source: recordings v3/OBSERVED.md, section 6; bounds are its figures and the sampling of 0.25 s.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from fiscotool.consistency.observations import FaultSeen, Observations, Sample
 
 SAMPLING_S = 0.5
 """Two samples: what happened between them is not seen."""
+BUSY_S = 20.0
+"""What a machine that does other things may add to a drill here (`slack_s`). Recordings of real chains are held to their figures."""
 
 
 def of(seen: Observations, *, nodes: Sequence[str] = (), after_s: float = 0.0, before_s: float = 1e9) -> list[Sample]:
@@ -63,28 +65,28 @@ def first_s(samples: Sequence[Sample], condition: Callable[[Sample], bool]) -> f
     return next((sample.got_s for sample in samples if condition(sample)), None)
 
 
-def a_killed_leader_costs_one_time_out(seen: Observations, fault: FaultSeen) -> None:
+def a_killed_leader_costs_one_time_out(seen: Observations, fault: FaultSeen, *, slack_s: float = 0) -> None:
     """One gap of about 3.75 s, one view more; the peers see the connection go within a moment."""
     alive = of(seen, nodes=others(seen, fault), after_s=fault.injected_s - 2 * SAMPLING_S, before_s=end_of(fault))
     gap_s = longest_gap_s(alive)
-    assert 2.5 < gap_s < 7, f"a gap of {gap_s:.2f} s"
+    assert 2.5 < gap_s < 7 + slack_s, f"a gap of {gap_s:.2f} s"
     assert max(views(alive)) >= min(views(alive)) + 1
     missed_s = first_s([s for s in alive if s.sent_s > fault.injected_s], lambda sample: sample.connected_count == len(seen.run.nodes) - 1)
     assert missed_s is not None
-    assert missed_s - fault.injected_s < 2.5
+    assert missed_s - fault.injected_s < 2.5 + slack_s
 
 
-def a_dead_follower_costs_views_not_time(seen: Observations, fault: FaultSeen) -> None:
+def a_dead_follower_costs_views_not_time(seen: Observations, fault: FaultSeen, *, slack_s: float = 0) -> None:
     """No stall to speak of; about one view every three blocks, at once, so that no node's timer gets to a second round."""
     alive = of(seen, nodes=others(seen, fault), after_s=fault.injected_s + SAMPLING_S, before_s=end_of(fault))
-    assert longest_gap_s(alive) < 3, "shorter than a time-out"
+    assert longest_gap_s(alive) < 3 + slack_s, "shorter than a time-out"
     made, gained = blocks_made(alive), max(views(alive)) - min(views(alive))
     assert made >= 4
     assert made / 6 <= gained <= made / 2 + 1, f"{gained} views in {made} blocks"
     assert max(sample.change_cycle or 0 for sample in alive) <= 1
 
 
-def without_a_quorum_nothing_moves_and_timers_back_off(seen: Observations, *faults: FaultSeen) -> None:
+def without_a_quorum_nothing_moves_and_timers_back_off(seen: Observations, *faults: FaultSeen, slack_s: float = 0) -> None:
     """Height and view freeze on the survivors; changeCycle counts 1, 2, … at intervals of 3 · 1.5^k s."""
     lost_s, back_s = max(fault.injected_s for fault in faults), min(end_of(fault) for fault in faults) - 1
     for node in others(seen, *faults):
@@ -101,29 +103,31 @@ def without_a_quorum_nothing_moves_and_timers_back_off(seen: Observations, *faul
         for cycle in range(2, max(reached) + 1):
             took_s = reached[cycle] - reached[cycle - 1]
             expected_s = 3 * 1.5 ** (cycle - 1)
-            assert abs(took_s - expected_s) < 0.15 * expected_s + 2 * SAMPLING_S, f"{node}: cycle {cycle} after {took_s:.2f} s"
+            assert -0.15 * expected_s - 2 * SAMPLING_S < took_s - expected_s < 0.15 * expected_s + 2 * SAMPLING_S + slack_s, (
+                f"{node}: cycle {cycle} after {took_s:.2f} s"
+            )
 
 
-def a_frozen_node_costs_a_time_out_a_turn(seen: Observations, fault: FaultSeen) -> None:
+def a_frozen_node_costs_a_time_out_a_turn(seen: Observations, fault: FaultSeen, *, slack_s: float = 0) -> None:
     """Its connections stay, its RPC is silent, and each of its turns is a gap of about 3.5 s."""
     alive = of(seen, nodes=others(seen, fault), after_s=fault.injected_s + SAMPLING_S, before_s=end_of(fault))
     counts = [sample.connected_count for sample in alive if sample.connected_count is not None]
     assert counts.count(len(seen.run.nodes)) > 0.9 * len(counts), "nobody misses it"
-    assert 2.5 < longest_gap_s(alive, until_s=end_of(fault)) < 7
+    assert 2.5 < longest_gap_s(alive, until_s=end_of(fault)) < 7 + slack_s
     assert max(views(alive)) > min(views(alive))
     silent = [s for s in seen.samples if s.node == fault.node and fault.injected_s + 0.1 < s.sent_s and s.got_s < end_of(fault)]
     assert silent
     assert {sample.error.split(":")[0] for sample in silent} == {"timeout"}
 
 
-def a_restarted_node_finds_the_view_after_a_time_out(seen: Observations, fault: FaultSeen, *, within_s: float = 9.0) -> None:
+def a_restarted_node_finds_the_view_after_a_time_out(seen: Observations, fault: FaultSeen, *, slack_s: float = 0) -> None:
     """It begins at view 0 in time-out, and is in the others' view some 3 s after its RPC answers."""
     mine = [sample for sample in of(seen, nodes=[fault.node], after_s=fault.injected_s + SAMPLING_S) if sample.timeout is not None]
     assert mine[0].timeout is True
     assert mine[0].view == 0
     joined_s = first_s(mine, lambda sample: sample.timeout is False and bool(sample.view))
     assert joined_s is not None
-    assert 1 < joined_s - mine[0].got_s < within_s, f"{fault.node} joined after {joined_s - mine[0].got_s:.2f} s"
+    assert 1 < joined_s - mine[0].got_s < 9 + slack_s, f"{fault.node} joined after {joined_s - mine[0].got_s:.2f} s"
 
 
 def after_stopping_all_views_begin_anew_and_heights_stay(seen: Observations, *faults: FaultSeen) -> None:

@@ -63,7 +63,7 @@ def test_ctrl_c_ends_what_goes_on(user: User, words: tuple[str, ...], code: int)
         assert process.stdout is not None
         if words[0] == "send":
             before = max(user.heights())
-            wait_until(lambda: max(user.heights()) > before + 1, within_s=20, what="transactions are in blocks")
+            wait_until(lambda: max(user.heights()) > before + 1, within_s=60, what="transactions are in blocks")
         else:
             assert process.stdout.readline()
         process.send_signal(2)
@@ -142,7 +142,7 @@ def test_a_start_that_takes_too_long_is_said_and_goes_on(tmp_path: Path) -> None
     try:
         done = user.run("start", "--within", "0.01", code=6)
         assert "they go on; look again with: fiscotool status" in done.err
-        wait_until(lambda: all(height >= 0 for height in user.heights()), within_s=30, what="they were started all the same")
+        wait_until(lambda: all(height >= 0 for height in user.heights()), within_s=60, what="they were started all the same")
     finally:
         user.run("kill", "--all")
         user.close()

@@ -19,7 +19,7 @@ HONEST = ("node0", "node1", "node2")
 @pytest.fixture(scope="module")
 def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
     with chain_of(tmp_path_factory.mktemp("one"), "--byzantine", f"node3={MODES[0]}", *QUICK, whole=False) as found:
-        wait_until(lambda: found.is_ready(*HONEST), within_s=20, what="the honest nodes are ready")
+        wait_until(lambda: found.is_ready(*HONEST), within_s=60, what="the honest nodes are ready")
         yield found
 
 

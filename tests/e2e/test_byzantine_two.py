@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.devnet]
 def test_two_byzantine_nodes_are_too_many_and_the_verdict_is_no(tmp_path: Path, mode: str, rules: set[str]) -> None:
     liars, honest = ("node0", "node1"), ("node2", "node3")
     with chain_of(tmp_path, *(f"--byzantine={name}={mode}" for name in liars), *QUICK, whole=False) as user:
-        wait_until(lambda: user.is_ready(*honest), within_s=20, what="the honest nodes are ready")
+        wait_until(lambda: user.is_ready(*honest), within_s=60, what="the honest nodes are ready")
 
         def differ() -> bool:
             top = min(user.heights())

@@ -55,7 +55,7 @@ def test_transactions_are_sent_and_found_again(user: User) -> None:
     assert (told["submitted"], told["committed"], told["failed"], told["unknown"]) == (5, 5, 0, 0)
     assert 0 < told["latency_s"]["p50"] <= told["latency_s"]["max"] < 10
     one = told["transactions"][0]
-    wait_until(lambda: user.run("query", "height", "--json").json >= one["block"], within_s=10, what="node0 has the block")
+    wait_until(lambda: user.run("query", "height", "--json").json >= one["block"], within_s=60, what="node0 has the block")
     assert user.run("query", "receipt", one["hash"], "--json").json["status"] == 0
     assert user.run("query", "tx", one["hash"], "--json").json["tx_hash"].removeprefix("0x") == one["hash"]
     assert one["hash"] in user.run("query", "receipt", one["hash"]).out
@@ -157,7 +157,7 @@ def test_watch_tells_a_line_for_every_look(user: User) -> None:
 
 def test_observe_check_and_report(user: User) -> None:
     with user.typing("observe", "--out", "seen.jsonl", "--for", "3s", "--every", "100ms") as observer:
-        wait_until((user.place / "seen.jsonl").exists, within_s=10, what="the recording begins")
+        wait_until((user.place / "seen.jsonl").exists, within_s=60, what="the recording begins")
         user.run("send", "--count", 4, "--rate", 4)
         out, err = observer.communicate(timeout=30)
     assert (observer.returncode, out) == (0, "")

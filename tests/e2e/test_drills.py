@@ -23,22 +23,22 @@ def test_kill_leader(user: User) -> None:
     seen = play(user, "kill-leader")
     (fault,) = seen.faults
     assert fault.role == "leader"
-    shapes.a_killed_leader_costs_one_time_out(seen, fault)
-    shapes.a_restarted_node_finds_the_view_after_a_time_out(seen, fault)
+    shapes.a_killed_leader_costs_one_time_out(seen, fault, slack_s=shapes.BUSY_S)
+    shapes.a_restarted_node_finds_the_view_after_a_time_out(seen, fault, slack_s=shapes.BUSY_S)
 
 
 def test_kill_follower(user: User) -> None:
     seen = play(user, "kill-follower")
     (fault,) = seen.faults
     assert fault.role == "follower"
-    shapes.a_dead_follower_costs_views_not_time(seen, fault)
-    shapes.a_restarted_node_finds_the_view_after_a_time_out(seen, fault)
+    shapes.a_dead_follower_costs_views_not_time(seen, fault, slack_s=shapes.BUSY_S)
+    shapes.a_restarted_node_finds_the_view_after_a_time_out(seen, fault, slack_s=shapes.BUSY_S)
 
 
 def test_pause_leader(user: User) -> None:
     seen = play(user, "pause-leader")
     (fault,) = seen.faults
-    shapes.a_frozen_node_costs_a_time_out_a_turn(seen, fault)
+    shapes.a_frozen_node_costs_a_time_out_a_turn(seen, fault, slack_s=shapes.BUSY_S)
 
 
 def test_full_restart(user: User) -> None:

@@ -36,7 +36,7 @@ def test_sigterm_heals_as_ctrl_c_does(user: User) -> None:
     user.await_whole()
     forget_faults(user)
     with user.typing("drill", "run", "kill-leader", "--record", "runs/ended") as process:
-        wait_until(lambda: has_killed(user), within_s=30, what="a node is killed")
+        wait_until(lambda: has_killed(user), within_s=60, what="a node is killed")
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 130
     assert set(user.states().values()) == {"running"}
@@ -46,7 +46,7 @@ def test_what_a_killed_tool_left_is_healed_by_heal_and_by_the_next_drill(user: U
     user.await_whole()
     forget_faults(user)
     with user.typing("drill", "run", "kill-leader", "--record", "runs/died") as process:
-        wait_until(lambda: has_killed(user), within_s=30, what="a node is killed")
+        wait_until(lambda: has_killed(user), within_s=60, what="a node is killed")
         process.kill()
         process.wait(10)
     (dead,) = [name for name, state in user.states().items() if state == "stopped"]
@@ -60,7 +60,7 @@ def test_what_a_killed_tool_left_is_healed_by_heal_and_by_the_next_drill(user: U
 def test_one_drill_at_a_time(user: User) -> None:
     user.await_whole()
     with user.typing("drill", "run", "kill-follower", "--record", "runs/first") as process:
-        wait_until((user.place / "runs" / "first").exists, within_s=20, what="the drill runs")
+        wait_until((user.place / "runs" / "first").exists, within_s=60, what="the drill runs")
         refused = user.run("drill", "run", "kill-leader", "--record", "runs/second", code=3)
         assert "another drill is running" in refused.err
         assert not (user.place / "runs" / "second").exists(), "nothing is begun"

@@ -37,7 +37,7 @@ def test_a_chain_of_another_protocol_loses_its_leader_and_is_judged(tmp_path: Pa
         assert {row["protocol"] for row in rows.values()} == {protocol}
         sent = user.run("send", "--count", "12", "--json").json
         assert sent["committed"] == 12
-        wait_until(lambda: len(set(user.heights())) == 1, within_s=20, what="all have the blocks")
+        wait_until(lambda: len(set(user.heights())) == 1, within_s=60, what="all have the blocks")
         assert len({user.block_hash(name, 1) for name in rows}) == 1
         assert int(user.run("query", "height", "--json").json) >= 1
         seen = play(user, "kill-leader")

@@ -71,7 +71,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     root: Path = tmp_path_factory.mktemp("contract") / "nodes"
     with running(make_chain(root)) as run:
         until(
-            lambda: run.is_ready() and all(len(run.call(name, "getGroupPeers")) >= 0 for name in run.processes), within_s=40, what="ready"
+            lambda: run.is_ready() and all(len(run.call(name, "getGroupPeers")) >= 0 for name in run.processes), within_s=60, what="ready"
         )
         yield run
 
@@ -131,7 +131,7 @@ def send_the_recorded_transactions(run: Running, translation: Translation) -> No
         )
         receipt = run.call("node0", "sendTransaction", f"0x{encode_transaction(tx).hex()}", False)
         assert receipt["blockNumber"] == number
-        until(partial(_is_everywhere, run, number), within_s=20, what=f"block {number}")
+        until(partial(_is_everywhere, run, number), within_s=60, what=f"block {number}")
         translation.add_block(number)
 
 

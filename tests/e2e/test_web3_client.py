@@ -31,7 +31,7 @@ FUNDS_WEI = 10**18
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     made = make_chain(tmp_path_factory.mktemp("web3") / "nodes", balances={ACCOUNT.address: FUNDS_WEI})
     with running(made) as run:
-        until(run.is_ready, within_s=40, what="every node is in a view with the others")
+        until(run.is_ready, within_s=60, what="every node is in a view with the others")
         yield run
 
 
@@ -89,7 +89,7 @@ def test_a_signed_transaction_is_mined(w3: Any, chain: Running, kind: str) -> No
     assert w3.eth.get_balance(RECEIVER) == before + 1000
     assert w3.eth.get_transaction_count(ACCOUNT.address) == nonce + 1
     for name in ("node1", "node2", "node3"):
-        until(partial(is_at, chain, name, receipt["blockNumber"]), within_s=20, what="the block is on every node")
+        until(partial(is_at, chain, name, receipt["blockNumber"]), within_s=60, what="the block is on every node")
         other: Any = Web3(HTTPProvider(chain.node(name).web3_url))
         assert other.eth.get_block(receipt["blockNumber"])["hash"] == block["hash"]
         assert other.eth.get_transaction_receipt(tx_hash) == receipt
@@ -134,7 +134,7 @@ def test_native_transactions_from_many_callers_at_once(chain: Running, w3: Any) 
     assert {receipt["status"] for receipt in receipts} == {0}
     assert [receipt["transactionHash"] for receipt in receipts] == [f"0x{transaction_hash(tx).hex()}" for tx in txs]
     height = max(int(str(receipt["blockNumber"])) for receipt in receipts)
-    until(lambda: all(chain.height(name) >= height for name in chain.processes), within_s=20, what="all blocks are on every node")
+    until(lambda: all(chain.height(name) >= height for name in chain.processes), within_s=60, what="all blocks are on every node")
     for number in range(1, height + 1):
         hashes = {str(chain.call(name, "getBlockByNumber", number, False, True)["transactions"]) for name in chain.processes}
         assert len(hashes) == 1

@@ -20,6 +20,7 @@ import psutil
 from fiscotool.chain.read import read_chain
 from fiscotool.drills.run import has_recovered
 from fiscotool.drills.targets import LocalTarget, client_for
+from tests.support import forked
 from tests.support.ports import free_ports
 
 FISCOTOOL = [sys.executable, "-m", "fiscotool"]
@@ -63,16 +64,7 @@ class User:
     def run(self, *words: object, code: int | None = 0, within_s: float = 60.0, answer: str = "") -> Done:
         """Run `fiscotool words…`; fails with all it said when it ends with another code than `code` (None: any) or shows a trace."""
         typed = [str(word) for word in words]
-        done = subprocess.run(
-            [*FISCOTOOL, *typed],
-            cwd=self.place,
-            env=self.environ,
-            input=answer,
-            capture_output=True,
-            text=True,
-            timeout=within_s,
-            check=False,
-        )
+        done = forked.run(typed, cwd=self.place, env=self.environ, within_s=within_s, answer=answer)
         told = f"$ fiscotool {' '.join(typed)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}[exit {done.returncode}]"
         assert code is None or done.returncode == code, told
         assert "Traceback" not in done.stderr, told
@@ -89,7 +81,7 @@ class User:
             finally:
                 process.kill()
 
-    def interrupt(self, *words: object, when: Callable[[], bool], within_s: float = 30.0) -> Done:
+    def interrupt(self, *words: object, when: Callable[[], bool], within_s: float = 60.0) -> Done:
         """Type a command, press Ctrl-C as soon as `when` is so, and see how it ends."""
         with self.typing(*words) as process:
             wait_until(lambda: process.poll() is not None or when(), within_s=within_s, what=f"the moment to interrupt {words}")
@@ -127,7 +119,7 @@ class User:
         looks = self.target.look()
         return all(looks[name].timeout is False for name in names)
 
-    def await_whole(self, within_s: float = 40.0) -> None:
+    def await_whole(self, within_s: float = 60.0) -> None:
         """All nodes in one view at one height. Of an idle chain that takes a transaction, if two were down (OBSERVED.md, section 6)."""
         nudged_s = time.monotonic()
 

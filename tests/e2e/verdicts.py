@@ -11,11 +11,11 @@ QUICK = ("--min-seal-time", "20")
 """Milliseconds: two blocks under way at once, so that an equivocating leader meets others that have something to vote on."""
 
 
-def observed_under_load(user: User, name: str, *, until: Callable[[], bool], count: int = 200, within_s: float = 40.0) -> None:
+def observed_under_load(user: User, name: str, *, until: Callable[[], bool], count: int = 200, within_s: float = 60.0) -> None:
     """Record into `name` while transactions are sent, until `until`."""
     path = user.place / name
     with user.typing("observe", "--out", name, "--every", "100ms") as observer:
-        wait_until(path.exists, within_s=30, what="the recording begins")
+        wait_until(path.exists, within_s=60, what="the recording begins")
         with user.typing("send", "--count", count, "--rate", 10, "--within", 10) as sender:
             wait_until(until, within_s=within_s, what="what the load is for", every_s=0.1)
             sender.terminate()

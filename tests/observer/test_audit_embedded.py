@@ -28,13 +28,13 @@ BLOCKS = 4
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with running(make_chain(tmp_path_factory.mktemp("audited") / "nodes")) as made:
-        until(lambda: len(made.processes) == 4 and made.is_ready(), 30)
+        until(lambda: len(made.processes) == 4 and made.is_ready())
         for number in range(BLOCKS):
             tx = build_transaction(
                 chain_id="chain0", group_id="group0", block_limit=500, to="11" * 20, input=b"", key=KEY, nonce=f"audit-{number}"
             )
             made.call("node0", "sendTransaction", encode_transaction(tx).hex(), False, within_s=20)
-        until(lambda: all(made.height(node.name) == BLOCKS for node in made.chain.nodes), 20)
+        until(lambda: all(made.height(node.name) == BLOCKS for node in made.chain.nodes))
         yield made
 
 
@@ -75,7 +75,7 @@ def test_a_block_doctored_on_disk_is_found_and_named(chain: Running, capsys: pyt
     assert "node2 does not answer" in told["problems"][0]
 
     chain.start("node2")
-    until(lambda: chain.height("node2") == BLOCKS, 30)
+    until(lambda: chain.height("node2") == BLOCKS)
     code, told = audited(chain, capsys)
     assert (code, told["verdict"]) == (ExitCode.VIOLATED, "violated")
     assert {tuple(finding["nodes"]) for finding in told["findings"]} == {("node2",)}

@@ -34,7 +34,7 @@ def test_an_interrupted_audit_leaves_nobody_behind_and_goes_on(tmp_path: Path) -
     with replayed(nodes) as chain:
         nodes[0].pause_s = 0.01
         process = subprocess.Popen(command(chain, state), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
-        until(lambda: len(nodes[0].asked) > 300, 30)
+        until(lambda: len(nodes[0].asked) > 300)
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) >= 2
         process.send_signal(signal.SIGINT)
@@ -42,7 +42,7 @@ def test_an_interrupted_audit_leaves_nobody_behind_and_goes_on(tmp_path: Path) -
         assert process.returncode == ExitCode.INTERRUPTED, complaint
         assert b"interrupted at block" in complaint
         assert b"--resume" in complaint
-        until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children), 10)
+        until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
         kept = json.loads(state.read_text())
         assert kept["verdict"] == "inconclusive"
 
@@ -57,11 +57,11 @@ def test_processes_end_with_their_parent(tmp_path: Path) -> None:
     with replayed(nodes) as chain:
         nodes[0].pause_s = 0.02
         process = subprocess.Popen(command(chain, tmp_path / "state.json"), stdout=subprocess.DEVNULL, cwd=tmp_path)
-        until(lambda: len(nodes[0].asked) > 50, 30)
+        until(lambda: len(nodes[0].asked) > 50)
         children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait(10)
-        until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children), 10)
+        until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
 
 
 def audit_of(chain: ReplayedChain, *, timeout_s: float = 3.0) -> tuple[Audit, Auditor]:
@@ -76,7 +76,7 @@ def test_a_process_that_dies_is_an_error_with_a_next_step() -> None:
     nodes = recorded_nodes("v2", 0, 520, count=1)
 
     def kill_one() -> None:
-        until(lambda: len(nodes[0].asked) > 60, 30)
+        until(lambda: len(nodes[0].asked) > 60)
         next(child for child in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(child.cmdline())).kill()
 
     with replayed(nodes) as chain:

@@ -43,7 +43,7 @@ KEY = KeyPair.from_secret(b"\x05" * 32)
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with running(make_chain(tmp_path_factory.mktemp("chain") / "nodes")) as run:
-        until(lambda: len(run.processes) == 4 and run.is_ready(), 30)
+        until(lambda: len(run.processes) == 4 and run.is_ready())
         yield run
 
 
@@ -140,7 +140,7 @@ def test_the_ethereum_port_and_web3(chain: Running, clients: list[NodeClient]) -
     node = chain.chain.nodes[1]
     client = EthClient(node.web3_url, name=node.name)
     height = clients[0].send_transaction(transaction().raw_hex).block_number
-    until(lambda: client.block_number() >= height, 20)
+    until(lambda: client.block_number() >= height)
     block = client.block("latest")
     assert block is not None
     assert 1 <= height <= block.number <= client.block_number()
@@ -189,7 +189,7 @@ def test_a_killed_follower_under_load_is_recorded_and_judged(chain: Running, cli
         with Poller(targets, 0.1, writer, lambda name: incarnation(chain, name)):
             sender = threading.Thread(target=load.run, args=((transaction() for _ in range(1000)),))
             sender.start()
-            until(lambda: len(outcomes) > 10, 20)
+            until(lambda: len(outcomes) > 10)
             writer.fault_planned("f1", "kill", victim.name, role="follower")
             chain.kill(victim.name)
             writer.fault_injected("f1")
@@ -198,7 +198,7 @@ def test_a_killed_follower_under_load_is_recorded_and_judged(chain: Running, cli
             with pytest.raises(Unreachable):
                 victim.block_number()
             chain.start(victim.name)
-            until(lambda: chain.ask(victim.name, "getBlockNumber") is not None, 15)
+            until(lambda: chain.ask(victim.name, "getBlockNumber") is not None)
             writer.fault_healed("f1")
             sender.join(60)
             status = wait_recovered(victim, 30, others=others)

@@ -37,7 +37,7 @@ def test_a_logs_lines_are_recorded_from_the_start_on_and_loaded(tmp_path: Path) 
                 )
             )
             file.write(line_at(time.time(), "[CONSENSUS][PBFT]new words,a=1"))
-        until(lambda: path.read_text().count('"event"') >= 4, 20)
+        until(lambda: path.read_text().count('"event"') >= 4)
         recorder.stop()
         assert recorder.lost_count == 0
         writer.end()

@@ -44,11 +44,11 @@ def record(path: Path, nodes: list[FakeNode2], *, raise_to: int = 0) -> None:
         names = tuple(NodeIdentity(node.name, node.blocks[1]["sealerList"][node.index]) for node in nodes)
         writer.run(RunInfo(names, "1", "1", "fisco", "2.9.1", generation=2))
         with Poller([node.target for node in nodes], 0.05, writer, complete_within_s=5) as poller:
-            until(lambda: len(poller.heard()) == len(nodes), within_s=10)
+            until(lambda: len(poller.heard()) == len(nodes))
             for node in nodes:
                 node.height = max(node.height, raise_to)
             counts = {node.name: len(node.asked) for node in nodes}
-            until(lambda: all(len(node.asked) > counts[node.name] + 12 for node in nodes), within_s=10)
+            until(lambda: all(len(node.asked) > counts[node.name] + 12 for node in nodes))
 
 
 def test_polls_and_blocks_of_2x_nodes_are_recorded_and_hold(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_node_without_headers_is_asked_for_whole_blocks(tmp_path: Path) -> Non
         with RecordingWriter(path) as writer:
             writer.run(RunInfo((NodeIdentity("node0", ""),), "1", "1", generation=2))
             with Poller([nodes[0].target], 0.05, writer, complete_within_s=5):
-                until(lambda: nodes[0].asked.count("getBlockByNumber") >= 6, within_s=15)
+                until(lambda: nodes[0].asked.count("getBlockByNumber") >= 6)
         assert nodes[0].asked.count("getBlockHeaderByNumber") <= 2
     blocks = load_recording(path).blocks
     assert [block.number for block in blocks] == list(range(6))
@@ -116,9 +116,9 @@ def test_a_planted_lie_in_a_block_of_2x_is_seen(tmp_path: Path) -> None:
 def test_a_node_that_is_starting_is_asked_again_what_it_is() -> None:
     with fake_nodes2(1) as (node,), Poller([node.target], 0.05) as poller:
         node.is_starting = True
-        until(lambda: "error -40010: getClientVersion" in [heard.error for heard in poller.heard().values()], within_s=10)
+        until(lambda: "error -40010: getClientVersion" in [heard.error for heard in poller.heard().values()])
         node.is_starting = False
-        until(lambda: poller.heard()["node0"].values.get("height") == 5, within_s=10)
+        until(lambda: poller.heard()["node0"].values.get("height") == 5)
         assert node.asked.count("getClientVersion") >= 2
 
 
@@ -162,12 +162,12 @@ def test_blocks_are_fetched_when_they_are_pushed_not_when_they_are_polled(tmp_pa
         target = replace(node.target, channel=ChannelAddress(channel.address, TlsFiles.from_sdk(sdk)))
         writer.run(RunInfo((NodeIdentity("node0", ""),), "1", "1", generation=2))
         with Poller([target], 60.0, writer, complete_within_s=5) as poller:
-            until(lambda: poller.heard()["node0"].values.get("height") == 5 if "node0" in poller.heard() else False, within_s=10)
+            until(lambda: poller.heard()["node0"].values.get("height") == 5 if "node0" in poller.heard() else False)
             assert channel.subscribed.wait(10)
-            until(lambda: node.asked.count("getBlockHeaderByNumber") == 6, within_s=10)
+            until(lambda: node.asked.count("getBlockHeaderByNumber") == 6)
             node.height = 8
             channel.push(block_notice(2, 99) + block_notice(1, 8))
-            until(lambda: node.asked.count("getBlockHeaderByNumber") == 9, within_s=10)
+            until(lambda: node.asked.count("getBlockHeaderByNumber") == 9)
             assert node.asked.count("getBlockNumber") == 1, "it was polled once"
     assert sorted(block.number for block in load_recording(path).blocks) == list(range(9))
 
@@ -179,5 +179,5 @@ def test_a_channel_that_cannot_be_had_costs_only_the_pushes(tmp_path: Path, sdk:
         targets = [replace(node.target, channel=address) for node, address in zip(nodes, channels, strict=True)]
         writer.run(RunInfo(tuple(NodeIdentity(node.name, "") for node in nodes), "1", "1", generation=2))
         with Poller(targets, 0.05, writer, complete_within_s=5):
-            until(lambda: all(node.asked.count("getBlockHeaderByNumber") == 6 for node in nodes), within_s=15)
+            until(lambda: all(node.asked.count("getBlockHeaderByNumber") == 6 for node in nodes))
     assert {block.node for block in load_recording(tmp_path / "run.jsonl").blocks} == {"node0", "node1"}

@@ -80,7 +80,7 @@ def test_an_open_loop_keeps_its_pace_whatever_the_node_does() -> None:
     assert len(due) == 81, "from 0 s to 0.8 s, both included"
     assert all(abs(later - earlier - 0.01) < 1e-6 for earlier, later in pairwise(due))
     late = sorted(outcome.sent_clock_s - outcome.due_clock_s for outcome in result.outcomes)
-    assert late[len(late) // 2] < 0.1, "answers take 0.3 s, sending does not wait for them"
+    assert late[len(late) // 2] < 0.25, "answers take 0.3 s, sending does not wait for them"
 
 
 def test_a_stalled_chain_shows_in_the_latency_of_an_open_loop() -> None:
@@ -94,7 +94,7 @@ def test_a_stalled_chain_shows_in_the_latency_of_an_open_loop() -> None:
         result = LoadClient([target(server)], LoadPlan(1, rate_per_s=100)).run(txs(10))
     last = max(result.outcomes, key=lambda outcome: outcome.due_clock_s)
     assert last.latency_s > 0.8
-    assert last.got_clock_s - last.sent_clock_s < 0.4
+    assert last.got_clock_s - last.sent_clock_s < last.latency_s / 2
 
 
 def test_refusals_carry_the_nodes_code() -> None:

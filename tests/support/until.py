@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
+def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     """Return as soon as `condition` holds; fail after `within_s`."""
     deadline_s = time.monotonic() + within_s
     while not condition():
