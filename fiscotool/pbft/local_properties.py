@@ -19,6 +19,7 @@ Sources: spec 3.x 1.8-1.12, 1.17; OSDI'99 section 4.2, 4.4.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from fiscotool.pbft.effects import Broadcast, Effect, Execute, ExecutedRecord, Persist, SetTimer, VoteRecord
 from fiscotool.pbft.events import Event, LedgerAdvanced, Received, TimerFired, TimerName
@@ -35,10 +36,17 @@ def local_violations(before: ReplicaState, event: Event, after: ReplicaState, ef
     """Everything in this step that a correct replica may not do."""
     assert before.rules.node_count > 0
     if effects:
-        yield from _durable(before, after, effects)
-        yield from _calm(before, after, effects)
-        yield from _timer(before, event, after, effects)
-        yield from _executed(before, after, effects)
+        kinds = {type(effect) for effect in effects}
+        if Broadcast in kinds:
+            yield from _durable(before, after, effects)
+            if before.in_timeout and after.in_timeout:
+                yield from _calm(before, effects)
+        if Broadcast in kinds or Execute in kinds:
+            yield from _executed(before, after, effects)
+        if SetTimer in kinds:
+            yield from _armed(before, after, effects)
+    if isinstance(event, TimerFired):
+        yield from _patient(before, event, after)
     if isinstance(event, Received) and isinstance(event.message, ViewChange | RecoverResponse):
         yield from _views(before, event, after)
     elif isinstance(event, LedgerAdvanced) and event.by_sync and after.to_view > before.to_view and after.view == before.view:
@@ -46,15 +54,13 @@ def local_violations(before: ReplicaState, event: Event, after: ReplicaState, ef
         if sum(after.rules.weights[sender] for sender in senders) < (sum(after.rules.weights) - 1) // 3 + 1:
             yield "joined", after.height, f"asked for view {after.to_view} because of a block it fetched"
     if after.slots is not before.slots:
-        if any(slot.pre or slot.checking for slot in after.slots):
-            yield from _accepted(before, event, effects, after)
+        yield from _accepted(before, event, effects, after)
         yield from _kept(before, after)
 
 
-def _calm(before: ReplicaState, after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
-    """Who asks for another view neither precommits nor commits in the old one (spec 3.x 6.2)."""
-    if not before.in_timeout or not after.in_timeout:
-        return
+def _calm(before: ReplicaState, effects: tuple[Effect, ...]) -> Found:
+    """Who asks for another view, before the step and after it, neither precommits nor commits in the old one (spec 3.x 6.2)."""
+    assert before.in_timeout
     for effect in effects:
         if isinstance(effect, Broadcast) and isinstance(effect.message, Commit):
             yield "calm", effect.message.index, f"committed in view {before.view} while asking for view {before.to_view}"
@@ -64,8 +70,7 @@ def _durable(before: ReplicaState, after: ReplicaState, effects: tuple[Effect, .
     """Order of effects: what must be on disk when a message leaves."""
     votes: dict[Height, VoteRecord] = {}
     results: dict[Height, ExecutedRecord] = {}
-    known = {slot.height: slot for slot in before.slots}
-    assert len(known) == len(before.slots)
+    assert effects
     for effect in effects:
         if isinstance(effect, Persist):
             if isinstance(effect.record, VoteRecord):
@@ -81,7 +86,7 @@ def _durable(before: ReplicaState, after: ReplicaState, effects: tuple[Effect, .
             if not is_bound or (isinstance(message, Commit) and (record is None or record.certificate is None)):
                 yield "durable", message.index, f"{type(message).__name__} left before its record"
         elif isinstance(message, CheckPoint):
-            slot = known.get(message.index)
+            slot = next((slot for slot in before.slots if slot.height == message.index), None)
             is_resent = slot is not None and slot.block_hash == message.digest
             if not is_resent and message.index not in results:
                 yield "durable", message.index, "CheckPoint left before its record"
@@ -120,6 +125,8 @@ def _accepted(before: ReplicaState, event: Event, effects: tuple[Effect, ...], a
     assert after.rules.node_count > 0
     for place, slot in enumerate(after.slots):
         known = before.slots[place + passed] if place + passed < len(before.slots) else Slot(slot.height)
+        if slot is known:
+            continue
         if slot.pre is known.pre and slot.checking is known.checking:
             continue
         new_view = _new_view(event, effects)
@@ -217,14 +224,25 @@ def _left_behind(before: ReplicaState, message: ViewChange, after: ReplicaState)
         yield "joined", after.height, f"did not follow {sorted(senders)} to view {message.view}"
 
 
-def _timer(before: ReplicaState, event: Event, after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
-    """The view timer's length, and its patience with executions."""
+@lru_cache(256)
+def _wait_ticks(base_ticks: int, change_cycle: int) -> int:
+    """How long the view timer runs."""
+    return int(base_ticks * 1.5 ** min(change_cycle, 10))
+
+
+def _armed(before: ReplicaState, after: ReplicaState, effects: tuple[Effect, ...]) -> Found:
+    """The view timer's length: that of the change cycle before this step or after it."""
+    base_ticks, cycles = after.rules.timeout_base_ticks, (before.change_cycle, after.change_cycle)
     assert after.change_cycle >= 0
     for effect in effects:
         if isinstance(effect, SetTimer) and effect.name is TimerName.VIEW:
-            allowed = {int(after.rules.timeout_base_ticks * 1.5 ** min(k, 10)) for k in (before.change_cycle, after.change_cycle)}
-            if effect.after_ticks not in allowed:
-                yield "timer", after.height, f"{effect.after_ticks} ticks at change cycle {after.change_cycle}"
-    is_view_timer = isinstance(event, TimerFired) and event.name is TimerName.VIEW
-    if is_view_timer and after.to_view > before.to_view and any(slot.is_executing for slot in before.slots):
+            ticks = effect.after_ticks
+            if ticks != _wait_ticks(base_ticks, cycles[1]) and ticks != _wait_ticks(base_ticks, cycles[0]):
+                yield "timer", after.height, f"{ticks} ticks at change cycle {after.change_cycle}"
+
+
+def _patient(before: ReplicaState, event: TimerFired, after: ReplicaState) -> Found:
+    """Nobody asks for a view while a proposal is executing."""
+    assert event.epoch >= 0
+    if event.name is TimerName.VIEW and after.to_view > before.to_view and any(slot.is_executing for slot in before.slots):
         yield "timer", after.height, "asked for a view while executing"

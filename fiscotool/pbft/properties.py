@@ -154,10 +154,10 @@ def _only_counts(before: ReplicaState, after: ReplicaState) -> bool:
     old_slots, slots = before.slots, after.slots
     if len(slots) != len(old_slots) or before[:_SLOTS_AT] != after[:_SLOTS_AT] or before[_SLOTS_AT + 1 :] != after[_SLOTS_AT + 1 :]:
         return False
-    return all(
-        slot is old or (slot[:_VOTES_AT] == old[:_VOTES_AT] and slot[_VOTES_END:] == old[_VOTES_END:])
-        for slot, old in zip(slots, old_slots, strict=True)
-    )
+    for slot, old in zip(slots, old_slots, strict=True):
+        if slot is not old and (slot[:_VOTES_AT] != old[:_VOTES_AT] or slot[_VOTES_END:] != old[_VOTES_END:]):
+            return False
+    return True
 
 
 def _is_calm(before: ReplicaState, after: ReplicaState) -> bool:

@@ -16,11 +16,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, field, fields, make_dataclass
-from typing import Any, ParamSpec, TypeVar, cast
+from importlib import import_module
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")
 Tuple = TypeVar("Tuple", bound=tuple[Any, ...])
+
+
+def _compiled() -> Any:
+    """The same in C, where it was built (`make fast`); None elsewhere."""
+    try:
+        return import_module("fiscotool.pbft.copying")
+    except ImportError:
+        return None
+
+
+COMPILED: Final = _compiled()
+"""What makes the copies instead, or None."""
 
 
 def quickened(cls: type[Tuple]) -> type[Tuple]:
@@ -39,7 +52,13 @@ def quickened(cls: type[Tuple]) -> type[Tuple]:
             raise ValueError(f"Got unexpected field names: {[missing.args[0]]!r}") from None
         return make(cls, values)
 
-    quick: Callable[..., Tuple] = _replace
+    def _replace_compiled(self: Tuple, /, **changes: Any) -> Tuple:
+        try:
+            return cast("Tuple", COMPILED.replace(self, places, changes))
+        except KeyError as missing:
+            raise ValueError(f"Got unexpected field names: {[missing.args[0]]!r}") from None
+
+    quick: Callable[..., Tuple] = _replace if COMPILED is None else _replace_compiled
     cls._replace = quick  # type: ignore[attr-defined]
     return cls
 
@@ -47,6 +66,8 @@ def quickened(cls: type[Tuple]) -> type[Tuple]:
 def one_field(cls: type[Tuple], name: str) -> Callable[[Tuple, Any], Tuple]:
     """`lambda value, new: value._replace(name=new)` without looking up the name: for the few fields that change with every vote."""
     place = cls._fields.index(name)  # type: ignore[attr-defined]
+    if COMPILED is not None:
+        return cast("Callable[[Tuple, Any], Tuple]", COMPILED.changer(place))
     make = tuple.__new__
 
     def change(self: Tuple, new: Any) -> Tuple:
@@ -61,6 +82,8 @@ def two_fields(cls: type[Tuple], first: str, second: str) -> Callable[[Tuple, An
     """`one_field` for two that change together."""
     names: tuple[str, ...] = cls._fields  # type: ignore[attr-defined]
     one, other = names.index(first), names.index(second)
+    if COMPILED is not None:
+        return cast("Callable[[Tuple, Any, Any], Tuple]", COMPILED.changer(one, other))
     make = tuple.__new__
 
     def change(self: Tuple, first_value: Any, second_value: Any) -> Tuple:
@@ -76,6 +99,9 @@ def maker(cls: Callable[Arguments, Value]) -> Callable[Arguments, Value]:
     """`cls`, a frozen dataclass with slots and without base or `__post_init__`, called faster; the same arguments, the same values."""
     known = fields(cast("Any", cls))
     assert all(each.init and each.default_factory is MISSING for each in known)
+    if COMPILED is not None:
+        defaults = tuple([cls if each.default is MISSING else each.default for each in known])
+        return cast("Callable[Arguments, Value]", COMPILED.maker(cls, tuple([each.name for each in known]), defaults))
     entries = [(each.name, Any, field(default=each.default)) for each in known]
 
     def lock(self: Any) -> None:

@@ -97,10 +97,19 @@ class Rules:
     weight_max: int = field(init=False, repr=False, compare=False)
     """The largest weight: k voters weigh at most k times that."""
 
+    number_hash: int = field(init=False, repr=False, compare=False)
+    """Hash of the numbers. Rules are keys of what is known of a height, and numbers hash alike in every process; names do not."""
+
     def __post_init__(self) -> None:
         """Count what is asked for at every message."""
+        numbers = (self.weights, self.leader_period_blocks, self.pipeline_blocks, self.timeout_base_ticks, self.checkpoint_resend_ticks)
         object.__setattr__(self, "node_count", len(self.weights))
         object.__setattr__(self, "weight_max", max(self.weights, default=0))
+        object.__setattr__(self, "number_hash", hash(numbers))
+
+    def __hash__(self) -> int:
+        """Equal rules have equal numbers."""
+        return self.number_hash
 
     def has(self, quirk: Quirk) -> bool:
         """Whether this hole is to be reproduced."""
