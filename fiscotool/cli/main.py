@@ -5,6 +5,7 @@ Sources: the table of exit codes is `fiscotool.errors.ExitCode`; docs/cli.md sho
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -20,6 +21,8 @@ from fiscotool import __version__
 from fiscotool.cli.output import Output, complain, set_directory
 from fiscotool.cli.registry import LazyGroup
 from fiscotool.errors import ExitCode, FiscoToolError
+
+_OF_A_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -67,6 +70,8 @@ def run(arguments: Sequence[str]) -> int:
         # Only click ends like this here, and only when the reader of our output went away (`| head`): nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
+    except OSError as error:
+        return _unwilling(error)
     except Exception as error:  # noqa: BLE001 - the last door: a bug of ours must end in one clear message, too
         return _bug(error)
     return int(result) if isinstance(result, int) else ExitCode.OK
@@ -75,6 +80,15 @@ def run(arguments: Sequence[str]) -> int:
 def _interrupted() -> int:
     complain("interrupted")
     return ExitCode.INTERRUPTED
+
+
+def _unwilling(error: OSError) -> int:
+    """A file or a disk that did not let a command do its work is the machine's affair; an error of a socket that comes this far is ours."""
+    if error.filename is None and error.errno not in _OF_A_DISK:
+        return _bug(error)
+    subject = "" if error.filename is None else f"{error.filename}: "
+    complain(f"{subject}{error.strerror or error}", "check that path, its permissions, and the space left on its disk")
+    return ExitCode.ENVIRONMENT
 
 
 def _bug(error: BaseException) -> int:

@@ -61,6 +61,10 @@ def test_a_group_without_a_command_shows_its_help_and_nothing_else(arguments: li
         pytest.param(errors.Interrupted("i"), ExitCode.INTERRUPTED, id="interrupted"),
         pytest.param(KeyboardInterrupt(), ExitCode.INTERRUPTED, id="Ctrl-C"),
         pytest.param(click.exceptions.Abort(), ExitCode.INTERRUPTED, id="Ctrl-C at a question"),
+        pytest.param(
+            FileNotFoundError(2, "No such file or directory", "gone/a.svg"), ExitCode.ENVIRONMENT, id="a path that cannot be written"
+        ),
+        pytest.param(OSError(28, "No space left on device"), ExitCode.ENVIRONMENT, id="a full disk"),
         pytest.param(ZeroDivisionError("division by zero"), ExitCode.BUG, id="our bug"),
     ],
 )
@@ -78,6 +82,20 @@ def test_every_error_has_its_code(
     if code is ExitCode.BUG:
         assert "our bug" in stderr
         assert "ZeroDivisionError" in stderr
+    if isinstance(raised, OSError) and raised.filename:
+        assert stderr.startswith(f"error: {raised.filename}: No such file or directory\nhint: ")
+
+
+def test_an_error_of_a_socket_that_nobody_named_is_our_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(door.cli, "main", fail)
+    assert door.run([]) == ExitCode.BUG
+    assert "ConnectionResetError" in capsys.readouterr().err
 
 
 def test_every_error_class_says_its_code() -> None:
