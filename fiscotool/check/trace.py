@@ -16,10 +16,10 @@ from collections.abc import Iterable
 
 from fiscotool.check.trace_context import DIALECT_NAMES, Members, Mode, TraceContext
 from fiscotool.check.trace_run import Run
-from fiscotool.check.trace_verdict import Breach, Counters, TraceVerdict, Verdict
+from fiscotool.check.trace_verdict import Breach, Counters, Lack, TraceVerdict, Verdict
 from fiscotool.pbft.trace import TraceRecord
 
-__all__ = ["Breach", "Counters", "Members", "Mode", "TraceContext", "TraceVerdict", "Verdict", "check_trace"]
+__all__ = ["Breach", "Counters", "Lack", "Members", "Mode", "TraceContext", "TraceVerdict", "Verdict", "check_trace"]
 
 
 def check_trace(records: Iterable[TraceRecord], *, context: TraceContext | None = None) -> TraceVerdict:

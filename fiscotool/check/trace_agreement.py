@@ -20,7 +20,7 @@ def committed(node: Node, record: TraceRecord) -> Key | None:
         return None
     slot, members = node.slot(height), node.members(height)
     view = node.view if record.view is None else record.view
-    if slot.is_known and view is not None:
+    if slot.is_known and view is not None and not slot.lacks("C", digest):
         may_be_untold = not node.context.tells_receives or node.budget > 0
         by_votes = slot.lock == digest and (bool(slot.commits.get(digest)) or may_be_untold)
         if by_votes and not node.in_timeout and slot.lock_view == view:
@@ -38,7 +38,7 @@ def committed(node: Node, record: TraceRecord) -> Key | None:
                 node.book.margin("committed.quorum", have - members.quorum)
                 slot.committed_in = view
                 node.in_timeout, node.to_view, node.cycle = False, view, 0
-        else:
+        elif not slot.is_open:
             _pulled(node, record, slot)
     g["committed.single"] += 1
     if slot.agreed and slot.agreed != digest:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from fiscotool.check.trace_book import Key
-from fiscotool.check.trace_node import Node
+from fiscotool.check.trace_node import Node, settled
 from fiscotool.check.trace_votes import set_text
 from fiscotool.pbft.trace import TraceRecord
 
@@ -38,9 +38,11 @@ def timeout(node: Node, record: TraceRecord) -> Key | None:
     ):
         node.fail("timeout.idle", record, f"height {height} is being executed")
     asked = record.to_view
-    was_sent = node.asked is not None and node.asked[0] == asked
+    sent = node.asked or node.unsure_ask
+    was_sent = sent is not None and sent[0] == asked
+    is_unsure = node.cause == "unknown" and not was_sent and node.to_view is None
     if asked is not None:
-        before = node.to_view if not was_sent or node.asked is None else node.asked[1]
+        before = node.to_view if not was_sent or sent is None else sent[1]
         if before is not None:
             g["timeout.view"] += 1
             if asked != before + 1:
@@ -49,8 +51,9 @@ def timeout(node: Node, record: TraceRecord) -> Key | None:
     _cycle(node, record)
     node.in_timeout = True
     if was_sent:
-        node.asked = None
-    else:
+        node.asked = node.unsure_ask = None
+        node.cause = "" if node.cause == "unknown" else node.cause
+    elif not is_unsure:  # otherwise its view change may have left before the records begin, or will leave now
         node.cause, node.target = "timeout", asked if asked is not None else 0
     return None
 
@@ -88,9 +91,9 @@ def fast_view_change(node: Node, record: TraceRecord) -> Key | None:
         node.book.premises["joined"] += 1
         votes = node.view_changes.get(view, {})
         members = node.members((node.head or 0) + 1)
-        if node.views_known_from <= view:
+        if node.views_known_from <= view or ("V", view) in node.surplus:
             g["join.weight"] += 1
-            have = members.weight(votes)
+            have = members.weight(votes) + node.surplus.get(("V", view), 0)
             if have < members.join:
                 who = set_text(votes)
                 node.fail(
@@ -112,7 +115,9 @@ def send_view_change(node: Node, record: TraceRecord) -> Key | None:
     if node.dialect == "classic" and node.in_timeout and view == node.to_view and (view, node.replica) in node.book.reports:
         return None  # sent again, for those who have not heard it
     unasked(node)
-    if node.cause != "unknown":
+    if node.cause == "unknown":
+        node.unsure_ask = (view, node.to_view)
+    else:
         g["ask.cause"] += 1
         if not node.cause:
             node.asked = (view, node.to_view, record, node.position)
@@ -126,7 +131,7 @@ def send_view_change(node: Node, record: TraceRecord) -> Key | None:
                 node.cause = ""
     if node.cause == "leader":
         node.target = view + 1  # the leader of the view asked for may be faulty too, in the same step
-    elif node.cause != "start":
+    elif node.cause not in {"start", "unknown"}:
         node.cause = ""
     if node.view is not None:
         g["view.behind"] += 1
@@ -136,7 +141,8 @@ def send_view_change(node: Node, record: TraceRecord) -> Key | None:
     node.to_view, node.in_timeout = view, None if node.cause == "start" and node.dialect == "classic" else True
     prepared = {height: (slot.lock_view, slot.lock) for height, slot in node.slots.items() if slot.lock}
     committed = node.head if node.head is not None else record.height or 0
-    node.book.reports[view, node.replica] = (committed, prepared)
+    if node.is_known:  # otherwise it may hold more than was told
+        node.book.reports[view, node.replica] = (committed, prepared)
     return None
 
 
@@ -158,7 +164,7 @@ def view_change_counted(node: Node, record: TraceRecord) -> Key | None:
     if sender in votes and record.height == votes[sender]:
         node.fail("vote.distinct", record, f"the view change of {sender} for view {view} was counted before")
     votes[sender] = record.height if record.height is not None else -1
-    if record.weight is not None and node.views_known_from <= view:
+    if record.weight is not None:
         g["vote.weight"] += 1
         have = members.weight(votes)
         if record.weight != have and node.head is not None:
@@ -166,6 +172,8 @@ def view_change_counted(node: Node, record: TraceRecord) -> Key | None:
             for stale in [other for other, height in votes.items() if height < node.head and other != sender]:
                 del votes[stale]
             have = members.weight(votes)
+        if node.views_known_from > view:
+            have = settled(node.surplus, ("V", view), record.weight, have)
         if record.weight != have:
             node.fail("vote.weight", record, f"weight {record.weight} is told, {sorted(votes)} have {have}", have, record.weight)
     return None

@@ -100,14 +100,16 @@ def stable(node: Node, record: TraceRecord) -> Key | None:
             was = f"executed with {slot.executed[:8]}" if slot.executed else "not executed"
             node.fail("stable.executed", record, f"height {height} was {was}")
         votes = slot.checkpoints.setdefault(digest, {})
-        have = silently(node, "K", 0, height, digest, votes, members.quorum)
+        need = 0 if slot.lacks("K", digest) else members.quorum
+        have = silently(node, "K", 0, height, digest, votes, need)
         if not isinstance(have, int):
             return have
-        g["stable.quorum"] += 1
-        if have < members.quorum:
+        g["stable.quorum"] += bool(need)
+        if have < need:
             text = f"Stable needs weight {members.quorum}, has {set_text(votes)}={have}"
             node.fail("stable.quorum", record, text, members.quorum, have)
-        node.book.margin("stable.quorum", have - members.quorum)
+        if need:
+            node.book.margin("stable.quorum", have - need)
     slot.is_stable = True
     return None
 
@@ -138,7 +140,8 @@ def synced(node: Node, record: TraceRecord) -> Key | None:
     if height not in book.ledger and all(book.is_trusted(height, index) for index in range(node.members(height).count)):
         if not book.is_over:
             return ("L", height)
-        node.fail("synced.known", record, f"nobody had written block {height}")
+        if not book.may_have_written(height):
+            node.fail("synced.known", record, f"nobody had written block {height}")
     written(node, record)
     return None
 
@@ -173,6 +176,7 @@ def head(node: Node, record: TraceRecord) -> Key | None:
     if node.head is None:
         _first_head(node, record, height)
     elif height != node.head:
+        node.is_blurred = False
         g["head.written"] += 1
         if height > max(node.written, node.head):
             node.fail("head.written", record, f"written up to {max(node.written, node.head)}", max(node.written, node.head), height)
@@ -213,6 +217,4 @@ def _first_head(node: Node, record: TraceRecord, height: int) -> None:
             node.fail("disk.kept", record, f"the ledger ended at {node.ledger_height} before", node.ledger_height, height)
             node.ledger_height, node.durable_locks = 0, {}
     else:
-        node.unknown_up_to = height + node.context.pipeline_blocks
-        for slot in node.slots.values():
-            slot.is_known = False
+        node.unknown_up_to = height + 2 * node.context.pipeline_blocks

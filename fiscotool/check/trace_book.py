@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from fiscotool.check.trace_context import TraceContext
+from fiscotool.check.trace_cover import Gap
 from fiscotool.check.trace_guards import GUARDS
 from fiscotool.check.trace_verdict import Breach
 from fiscotool.pbft.trace import Act, TraceRecord
@@ -52,6 +53,10 @@ class Book:
         self.ended: set[str] = set()
         """Replicas whose report is over, though they may not be."""
         self.owners: dict[tuple[int, int], str] = {}
+        self.gaps: dict[str, list[Gap]] = {}
+        """What of a replica's run its records lack."""
+        self.now_s = float("-inf")
+        """The time of the record being looked at."""
 
     def fail(
         self,
@@ -92,8 +97,21 @@ class Book:
         return replica is not None and self.reports_itself(replica)
 
     def is_reliable(self, height: int, index: int) -> bool:
-        """Whether it is trusted, and its report is not over."""
-        return self.is_trusted(height, index) and self.owner(height, index) not in self.ended
+        """Whether it is trusted, its report is not over, and no gap in it may hide what it sent about this height."""
+        replica = self.owner(height, index)
+        return replica is not None and self.reports_itself(replica) and replica not in self.ended and not self.may_hide(replica, height)
+
+    def may_hide(self, replica: str, height: int) -> bool:
+        """Whether this replica may have sent something about `height` in a gap of its records, before now."""
+        gaps = self.gaps.get(replica)
+        if not gaps:
+            return False
+        lowest, latest_s = height - 2 * self.context.pipeline_blocks, self.now_s + self.context.slack_s
+        return any(lowest <= gap.head and gap.begin_s <= latest_s for gap in gaps)
+
+    def may_have_written(self, height: int) -> bool:
+        """Whether a replica may have had block `height` without telling it."""
+        return bool(self.ended) or any(gap.head >= height for gaps in self.gaps.values() for gap in gaps)
 
     def reports_itself(self, replica: str) -> bool:
         """Whether this replica is watched and not declared faulty."""

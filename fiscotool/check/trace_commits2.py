@@ -57,7 +57,8 @@ def committed(node: Node, record: TraceRecord) -> Key | None:
             text = f"Committed needs weight {members.quorum}, has {set_text(votes)}={have}"
             node.fail("committed.quorum", record, text, members.quorum, have)
         node.book.margin("committed.quorum", have - members.quorum)
-    agreed_by_all(node, replace(record, digest=slot.lock or digest))
+    if slot.lock or slot.is_known:
+        agreed_by_all(node, replace(record, digest=slot.lock or digest))
     slot.agreed, slot.is_stable = digest, True
     return None
 

@@ -68,8 +68,9 @@ class TraceContext:
     """See the rules above. `members` are in order of `since`; `quirks` are values of `pbft.rules.Quirk` that the run may show.
 
     `slack_s` is how much later than it happened an act may be told (added to every record's own `error_s`). `watched` are the replicas
-    that report; None means that those with records do. `ends_open`: a report may end before its replica did; what others heard from it
-    after that is believed. `pipeline_blocks` is how far above its ledger a leader may propose.
+    that report; None means that those with records do. `ends_open`: a report may begin after its replica did, lack lives, and end before;
+    what others heard from it in such a gap is believed (`trace_cover`). `pipeline_blocks` is how far above its ledger a leader may propose.
+    `members_told`: `members` are what the run tells, not a guess.
     """
 
     members: tuple[Members, ...] = (Members(0, (1, 1, 1, 1)),)
@@ -84,6 +85,7 @@ class TraceContext:
     slack_s: float = 0.0
     pipeline_blocks: int = 50
     breaches_max: int = 50
+    members_told: bool = True
 
     def members_at(self, height: int) -> Members:
         """Who votes on block `height`."""

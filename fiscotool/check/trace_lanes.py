@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fiscotool.check.trace_book import Book
+from fiscotool.check.trace_cover import gaps_of
 from fiscotool.check.trace_node import Node
 from fiscotool.pbft.trace import Act, TraceRecord
 
@@ -73,4 +74,8 @@ def lanes_of(records: Sequence[TraceRecord], book: Book) -> dict[str, Lane]:
                 since = book.context.members_at(record.height).since
             owners.setdefault((since, told), name)
         last[name] = (record.life, record.sequence, index)
+    for name, lane in lanes.items():
+        gaps = gaps_of(records, lane.places, book.context)
+        if gaps:
+            book.gaps[name] = gaps
     return lanes

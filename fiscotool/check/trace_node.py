@@ -10,12 +10,14 @@ Sources: spec 3.x 1.7, 1.17; docs/trace-checking.md.
 
 from __future__ import annotations
 
+from typing import Any
+
 from fiscotool.check.trace_book import Book
 from fiscotool.check.trace_context import Members, Mode
 from fiscotool.check.trace_guards import GUARDS
 from fiscotool.pbft.trace import Act, TraceRecord
 
-__all__ = ["Node", "Slot", "Votes"]
+__all__ = ["Node", "Slot", "Votes", "settled"]
 
 Votes = dict[str, dict[int, int]]
 """Votes at one height: digest -> sender -> view of the vote counted last."""
@@ -33,6 +35,7 @@ class Slot:
         "early_sender",
         "executed",
         "is_known",
+        "is_open",
         "is_stable",
         "lock",
         "lock_view",
@@ -40,6 +43,7 @@ class Slot:
         "proposed",
         "result",
         "sent",
+        "surplus",
         "view",
     )
 
@@ -52,6 +56,7 @@ class Slot:
         self.executed = ""
         self.is_stable = False
         self.is_known = is_known
+        self.is_open = not is_known
         self.committed_in = -1
         self.early_sender = -1
         """2.x: whose proposal was accepted while a view was asked for; it may be of that view."""
@@ -63,6 +68,24 @@ class Slot:
         """(0 for Prepare, 1 for Commit; view) -> digest."""
         self.proposed: dict[int, list[str]] = {}
         """View -> what this replica has proposed in it, in order."""
+        self.surplus: dict[tuple[str, str], int] = {}
+        """In an open slot: (P, C or K; digest) -> weight of votes counted before the records begin, once a told weight shows it."""
+
+    def begins(self) -> None:
+        """What is told now comes first at this height, but for votes that were early: all else about it will be told."""
+        self.is_known = True
+
+    def lacks(self, kind: str, digest: str) -> bool:
+        """Whether votes of this kind may have been counted before the records begin, nobody knows how many."""
+        return self.is_open and (kind, digest) not in self.surplus
+
+
+def settled(surplus: dict[Any, int], key: object, told: int, have: int) -> int:
+    """Weight of votes: what is told beyond the known ones was counted before the records begin, and may be dropped later."""
+    extra = surplus.get(key)
+    if extra is None or told < have + extra:
+        extra = surplus[key] = max(0, told - have)
+    return have + extra
 
 
 class Node:
@@ -88,6 +111,8 @@ class Node:
         """A life begins. `is_known`: it is told from its first step."""
         start = 0 if is_known else None
         self.is_known = is_known
+        self.is_blurred = not is_known
+        """Neither a block nor a view was told since the records begin: what is going on may be the end of something untold."""
         self.view: int | None = start
         self.to_view: int | None = start
         self.in_timeout: bool | None = True if is_known else None
@@ -101,16 +126,20 @@ class Node:
         self.unknown_up_to = -1 if is_known else 1 << 62
         self.view_changes: dict[int, dict[int, int]] = {}
         self.recoveries: dict[int, dict[int, int]] = {}
+        self.surplus: dict[tuple[str, int], int] = {}
+        """(V or A, view) -> weight of view changes, or answers, counted before the records begin."""
         self.views_known_from = 0 if is_known else 1 << 62
         self.new_view = -1
         self.new_view_sender = -1
         self.entered = -1
-        self.is_leaderless = False
+        self.is_leaderless = not is_known
         """2.x: a view was asked for and none entered since, so that it knows no leader."""
         self.sent_new_view = -1
         self.cause = "start" if is_known else "unknown"
         self.target = 0
         self.first_asks = 2
+        self.unsure_ask: tuple[int, int | None] | None = None
+        """A view change sent while nothing is known of reasons: its view, the view asked for before."""
         self.asked: tuple[int, int | None, TraceRecord, int] | None = None
         """A view change sent without a reason told: its view, the view asked for before, its record and place."""
         self.joining: tuple[int, TraceRecord, int] | None = None

@@ -70,7 +70,9 @@ def accept(node: Node, record: TraceRecord) -> Key | None:
     if slot.view == view and slot.accepted and slot.accepted != digest:
         node.fail("accept.single", record, f"accepted {slot.accepted[:8]} in view {view} before")
     is_again = ("R", view, height, digest) in book.sent
-    if node.new_view != view or not is_again:
+    if slot.is_open and not slot.is_known and not node.is_blurred and node.dialect == "fisco3":
+        slot.begins()
+    if (node.new_view != view or not is_again) and not node.is_blurred:
         _from_leader(node, record, view)
         if record.sender == node.index and slot.is_known:
             # The own proposal may be told after it was accepted, which is one step; accepting is proposing then.

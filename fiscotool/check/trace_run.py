@@ -13,7 +13,6 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 
 from fiscotool.check.trace_book import Book, Key
 from fiscotool.check.trace_context import TraceContext
@@ -22,7 +21,8 @@ from fiscotool.check.trace_fisco2 import sent_by
 from fiscotool.check.trace_lanes import Lane, lanes_of
 from fiscotool.check.trace_messages import KINDS_RECEIVED, KINDS_SENT, TALLIES, abridged, key_of
 from fiscotool.check.trace_node import Node
-from fiscotool.check.trace_verdict import Counters, TraceVerdict, Verdict
+from fiscotool.check.trace_outcome import verdict_of
+from fiscotool.check.trace_verdict import TraceVerdict
 from fiscotool.check.trace_views import own_state
 from fiscotool.pbft.trace import Act, TraceRecord
 
@@ -47,7 +47,6 @@ class Run:
         self._digits = min((len(record.digest) for record in records if record.digest), default=0)
         self._mixed = any(len(record.digest) > self._digits for record in records)
         self._steps = AUTOMATA[context.dialect]
-        self._acts = Counter(record.act for record in records)
         self._ends_open = context.ends_open
         self._is_2x = context.dialect == "fisco2"
         self._past_end: Counter[str] = Counter()
@@ -64,7 +63,7 @@ class Run:
             self._advance(lane)
         for lane in self._lanes.values():
             self._end_of_life(lane)
-        return self._judged()
+        return verdict_of(self._records, self._lanes, self._book, self._witness, self._past_end)
 
     def _advance(self, lane: Lane) -> None:
         """Take records of this lane as long as it is the one whose turn it is."""
@@ -90,6 +89,10 @@ class Run:
                 return
             if not node.is_faulty:
                 node.position = place
+                book.now_s = record.at_s
+                if record.life != node.life and record.act is not Act.START:
+                    node.life = record.life
+                    node.reset(is_known=False)
                 if record.own_view is not None:
                     own_state(node, record)
                 step = steps.get(record.act)
@@ -119,6 +122,10 @@ class Run:
                 return None
             if node.new_view >= 0 and node.new_view == record.view and not self._leads(node, record):
                 return None
+            if node.is_blurred:
+                return None  # a NewView that is not told may have proposed it again
+        if self._book.owner(height, sender) == node.replica:
+            return None  # its index was not told yet
         if not self._book.is_trusted(height, sender):
             self._book.premises["sender not watched"] += 1
             return None
@@ -145,6 +152,8 @@ class Run:
         low_s = lane.low_s
         if key is not None and self._book.sent.get(key, low_s) > low_s:
             low_s = self._book.sent[key]
+        if low_s > record.at_s + error_s + _TIE_S and low_s > lane.low_s and key is not None and self._may_be_hidden(key, lane):
+            low_s = lane.low_s  # it was sent before, in a gap; what is told is that it was sent again
         if low_s > record.at_s + error_s + _TIE_S:
             text = f"told for {low_s - record.at_s - error_s:.6f} s before what precedes it"
             self._book.guard_counts["time.respected"] += 1
@@ -204,6 +213,7 @@ class Run:
     def _break_deadlock(self) -> None:
         """All wait. The earliest record has no explanation; it is told and taken, so that the rest is looked at as well."""
         waiting = [(self._records[lane.places[lane.next]].at_s, key, lane) for key, lanes in self._waiting.items() for lane in lanes]
+        waiting = [found for found in waiting if self._may_be_hidden(found[1], found[2])] or waiting
         _, key, lane = min(waiting, key=lambda found: (found[0], found[2].node.replica))
         place = lane.places[lane.next]
         record = self._records[place]
@@ -216,6 +226,11 @@ class Run:
             self._resume(lane)
             self._book.is_over = False
             return
+        if self._may_be_hidden(key, lane):
+            self._book.premises["sent in a gap"] += 1
+            self._publish(key, float("-inf"))
+            self._resume(lane)
+            return
         later = key in self._all_sent()
         guard = "message.before" if later else "message.sent"
         text = "its sending follows from what follows it" if later else f"member {record.sender} never sent it"
@@ -224,6 +239,16 @@ class Run:
             self._book.fail(guard, record, place, text, None, None, binds=True, enabled=lane.node.enabled(record))
         self._publish(key, record.at_s)
         self._resume(lane)
+
+    def _may_be_hidden(self, key: Key, lane: Lane) -> bool:
+        """Whether what this replica waits for may have been sent in a gap of what its sender tells."""
+        record = self._records[lane.places[lane.next]]
+        if key[0] in TALLIES or record.sender is None:
+            return False
+        height = record.height if record.height is not None else 0
+        replica = self._book.owner(height, record.sender)
+        self._book.now_s = record.at_s
+        return replica is not None and self._book.may_hide(replica, height)
 
     def _resume(self, lane: Lane) -> None:
         if self._book.is_over:
@@ -247,36 +272,7 @@ class Run:
     def _end_of_life(self, lane: Lane) -> None:
         """A view told and never entered."""
         debt = lane.node.debt
-        if debt is not None:
+        if debt is not None and not self._ends_open:
             _, record, lane.node.position = debt
             lane.node.debt = None
             lane.node.fail("view.moved", record, f"is in view {record.own_view}, and never entered it")
-
-    def _judged(self) -> TraceVerdict:
-        book = self._book
-        book.breaches.sort(key=lambda breach: (breach.record.at_s, breach.position))
-        book.deviations.sort(key=lambda breach: (breach.record.at_s, breach.position))
-        counters = Counters(dict(self._acts), dict(book.guard_counts), dict(book.failed), dict(book.premises), dict(book.margins))
-        rules = {name: (book.lock_tests[name], book.lock_broken[name]) for name in book.lock_tests}
-        return TraceVerdict(
-            verdict=self._verdict(),
-            record_count=len(self._records),
-            breaches=tuple(book.breaches),
-            deviations=tuple(book.deviations),
-            witness=self._witness,
-            counters=counters,
-            lock_rules=rules,
-            silent_count=book.silent_count,
-            notes=tuple(f"{name}'s report ends early: {count} messages from it believed" for name, count in sorted(self._past_end.items())),
-        )
-
-    def _verdict(self) -> Verdict:
-        if self._book.breaches:
-            return Verdict.VIOLATION
-        counts = self._book.guard_counts
-        told: Sequence[str] = [
-            name for name, count in counts.items() if count and name not in {"report.order", "view.moved", "view.behind"}
-        ]
-        if not told:
-            return Verdict.VACUOUS
-        return Verdict.CONSISTENT

@@ -1,7 +1,7 @@
 """What a judge of a trace says: a verdict, the first record that no rule explains, and how often everything was put to the test.
 
 Rule 1. VIOLATION: no behaviour of the model explains the records. CONSISTENT: one does, and `witness` is the order it has. INCONCLUSIVE:
-        the records were used up, but too little of the run was told to decide. VACUOUS: nothing happened that a rule speaks of.
+        nothing speaks against the records, but too little of the run was told (`Lack`). VACUOUS: nothing happened that a rule speaks of.
 Rule 2. A guard that was never evaluated proves nothing; `counters` tell which were.
 
 Sources: docs/trace-checking.md.
@@ -15,7 +15,7 @@ from enum import Enum, unique
 
 from fiscotool.pbft.trace import Act, TraceRecord
 
-__all__ = ["Breach", "Counters", "TraceVerdict", "Verdict"]
+__all__ = ["Breach", "Counters", "Lack", "TraceVerdict", "Verdict"]
 
 
 @unique
@@ -56,6 +56,15 @@ class Breach:
         return f"{self.rule} {self.guard}: {who} {record.act.value}{where}: {self.text}"
 
 
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Something the report does not tell, and how to get it. `is_decisive`: without it a run cannot be called consistent."""
+
+    text: str
+    remedy: str
+    is_decisive: bool
+
+
 @dataclass(slots=True)
 class Counters:
     """How often each act was told, each guard evaluated and not met, each premise true; and the narrowest margin where a guard counts."""
@@ -85,6 +94,7 @@ class TraceVerdict:
     lock_rules: dict[str, tuple[int, int]]
     silent_count: int = 0
     notes: tuple[str, ...] = ()
+    lacks: tuple[Lack, ...] = ()
 
     @property
     def first(self) -> Breach | None:

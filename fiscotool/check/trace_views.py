@@ -15,7 +15,7 @@ from typing import Final
 
 from fiscotool.check.trace_asking import unasked
 from fiscotool.check.trace_book import Key
-from fiscotool.check.trace_node import Node
+from fiscotool.check.trace_node import Node, settled
 from fiscotool.check.trace_votes import set_text
 from fiscotool.pbft.trace import Act, TraceRecord
 
@@ -31,9 +31,9 @@ def own_state(node: Node, record: TraceRecord) -> None:
     assert own is not None
     g["view.moved"] += 1
     if node.view is None:
-        node.view = own
-        node.in_timeout = None
-        node.views_known_from = own + 1 if node.is_known is False else node.views_known_from
+        if record.act is not Act.ENTER_VIEW and record.act is not Act.RECOVER:
+            node.view = own
+            node.in_timeout = None
     elif own != node.view and record.act not in _ENTERING:
         if node.debt is not None and node.debt[0] == own:
             return
@@ -109,10 +109,10 @@ def _quorum_of_changes(node: Node, record: TraceRecord, view: int, guard: str) -
     """View changes of a quorum for this view were counted."""
     members = node.members((node.head or 0) + 1)
     votes = node.view_changes.get(view, {})
-    if node.views_known_from > view:
+    if node.views_known_from > view and ("V", view) not in node.surplus:
         return
     node.guards[guard] += 1
-    have = members.weight(votes)
+    have = members.weight(votes) + node.surplus.get(("V", view), 0)
     if have < members.quorum:
         who = set_text(votes)
         node.fail(guard, record, f"NewView needs weight {members.quorum}, has {who}={have}", members.quorum, have)
@@ -156,7 +156,7 @@ def enter_view(node: Node, record: TraceRecord) -> Key | None:
     if node.new_view != view:
         height = (node.head or 0) + 1
         leads = node.index is None or node.leader(height, view) == node.index
-        if node.sent_new_view != view:
+        if node.sent_new_view != view and not node.is_blurred:
             g["enter.justified"] += 1
             if not leads:
                 node.fail("enter.justified", record, f"no NewView of view {view} was accepted, and this does not lead it")
@@ -169,18 +169,20 @@ def enter_view(node: Node, record: TraceRecord) -> Key | None:
 
 def _be_in(node: Node, record: TraceRecord, view: int) -> None:
     """Forget what is of earlier views. A node may have gone on asking before it tells of this (`to_view`)."""
-    node.debt = None
+    node.debt, node.unsure_ask, node.is_blurred = None, None, False
     node.view, node.has_recovered = view, True
     if record.to_view is not None and record.to_view > view:
         node.to_view, node.in_timeout = record.to_view, True
     else:
         node.to_view, node.in_timeout, node.cycle, node.cause = view, False, 0, ""
-    node.views_known_from = min(node.views_known_from, view + 1)
+    node.surplus = {about: weight for about, weight in node.surplus.items() if about[1] > view}
     if node.view_changes:
         node.view_changes = {asked: votes for asked, votes in node.view_changes.items() if asked > view}
     if node.recoveries:
         node.recoveries = {asked: votes for asked, votes in node.recoveries.items() if asked > view}
     for slot in node.slots.values():
+        if slot.surplus:
+            slot.surplus = {about: weight for about, weight in slot.surplus.items() if about[0] == "K"}
         for votes in (*slot.prepares.values(), *slot.commits.values()):
             for sender in [sender for sender, seen in votes.items() if seen < view]:
                 del votes[sender]
@@ -211,6 +213,8 @@ def recover_counted(node: Node, record: TraceRecord) -> Key | None:
     if record.weight is not None and record.sender is not None:
         g["vote.weight"] += 1
         have = members.weight(answers)
+        if not node.is_known:
+            have = settled(node.surplus, ("A", view), record.weight, have)
         if record.weight != have:
             node.fail("vote.weight", record, f"weight {record.weight} is told, {sorted(answers)} have {have}", have, record.weight)
     return None
@@ -229,11 +233,14 @@ def recover(node: Node, record: TraceRecord) -> Key | None:
         node.fail("recover.waiting", record, f"was in view {node.view}")
     answers = node.recoveries.get(view, {})
     have = members.weight(answers) if all(sender >= 0 for sender in answers) else len(answers)
-    g["recover.quorum"] += 1
-    if have < members.quorum:
+    have += node.surplus.get(("A", view), 0)
+    need = members.quorum if node.is_known or ("A", view) in node.surplus else 0
+    g["recover.quorum"] += bool(need)
+    if have < need:
         who = set_text(answers)
         node.fail("recover.quorum", record, f"Recover needs weight {members.quorum}, has {who}={have}", members.quorum, have)
-    node.book.margin("recover.quorum", have - members.quorum)
+    if need:
+        node.book.margin("recover.quorum", have - need)
     if node.view is not None:
         g["view.grows"] += 1
         if view < node.view:

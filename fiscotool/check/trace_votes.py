@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Final
 
 from fiscotool.check.trace_book import Key
-from fiscotool.check.trace_node import Node
+from fiscotool.check.trace_node import Node, settled
 from fiscotool.pbft.trace import TraceRecord
 
 __all__ = [
@@ -36,7 +36,8 @@ ASSUMED: Final = -2
 def silently(node: Node, kind: str, view: int, height: int, digest: str, votes: dict[int, int], need: int) -> Key | int:
     """Weight of `votes` and of votes that may have been received untold; a key to wait for when more may yet be sent."""
     book, members = node.book, node.members(height)
-    have = members.weight(votes)
+    slot = node.slots.get(height)
+    have = members.weight(votes) + (slot.surplus.get((kind, digest), 0) if slot is not None and slot.surplus else 0)
     context = node.context
     if have >= need or (context.tells_receives and node.budget <= 0):
         return have
@@ -133,8 +134,12 @@ def count(node: Node, record: TraceRecord, kind: dict[str, dict[int, int]], view
         if height <= low:
             node.fail("vote.window", record, f"height {height} is done with, the last is {low}", low + 1, height)
     votes = kind.get(record.digest)
+    slot = node.slots[height]
     if votes is None:
         votes = kind[record.digest] = {}
+        is_first = slot.is_open and not slot.is_known and kind is slot.prepares and sender != node.index
+        if is_first and record.weight == members.weight((sender,)):
+            slot.begins()  # not even the own vote was counted, so nothing was accepted
     g["vote.distinct"] += 1
     known = votes.get(sender)
     if known is not None and known >= view and node.dialect != "classic":
@@ -143,12 +148,14 @@ def count(node: Node, record: TraceRecord, kind: dict[str, dict[int, int]], view
     if record.weight is not None:
         g["vote.weight"] += 1
         have = members.weight(votes)
-        slot = node.slots[height]
         if record.weight != have and len(kind) > 1:
             # Whether a later vote for another digest takes the place of an earlier one is not told; from here on it is.
             for moved in [other for other in votes if other != sender and _voted_later(kind, record.digest, other, votes[other])]:
                 del votes[moved]
             have = members.weight(votes)
+        if slot.is_open:
+            letter = "P" if kind is slot.prepares else "C" if kind is slot.commits else "K"
+            have = settled(slot.surplus, (letter, record.digest), record.weight, have)
         if record.weight != have and slot.is_known:
             node.fail("vote.weight", record, f"weight {record.weight} is told, {sorted(votes)} have {have}", have, record.weight)
 
@@ -165,7 +172,7 @@ def prepared(node: Node, record: TraceRecord) -> Key | None:
     if height is None or view is None:
         return None
     slot, members = node.slot(height), node.members(height)
-    if slot.is_known:
+    if slot.is_known and not slot.lacks("P", digest):
         votes = slot.prepares.setdefault(digest, {})
         have = silently(node, "P", view, height, digest, votes, members.quorum)
         if not isinstance(have, int):
@@ -176,7 +183,7 @@ def prepared(node: Node, record: TraceRecord) -> Key | None:
             node.fail("prepared.quorum", record, text, members.quorum, have)
         node.book.margin("prepared.quorum", have - members.quorum)
         g["prepared.view"] += 1
-        in_view = members.weight(sender for sender, seen in votes.items() if seen in {view, ASSUMED})
+        in_view = members.weight(sender for sender, seen in votes.items() if seen in {view, ASSUMED}) + slot.surplus.get(("P", digest), 0)
         if in_view < members.quorum:
             text = f"Prepares of view {view} needed of weight {members.quorum}, have {in_view}"
             node.fail("prepared.view", record, text, members.quorum, in_view)

@@ -100,6 +100,7 @@ def verdict_data(verdict: TraceVerdict) -> dict[str, object]:
             "margins": dict(sorted(verdict.counters.margins.items())),
         },
         "notes": list(verdict.notes),
+        "lacks": [{"text": lack.text, "remedy": lack.remedy, "decisive": lack.is_decisive} for lack in verdict.lacks],
     }
 
 
@@ -153,5 +154,9 @@ def verdict_text(verdict: TraceVerdict) -> str:
             lines.append(f"lock rule {name}: put to the test {tested} times, broken {broken} times")
     if verdict.silent_count:
         lines.append(f"{verdict.silent_count} steps were assumed that no record tells")
+    for lack in verdict.lacks[:SHOWN_MAX]:
+        lines += [f"missing: {lack.text}", *([f"      to decide: {lack.remedy}"] if lack.is_decisive else [])]
+    if len(verdict.lacks) > SHOWN_MAX:
+        lines.append(f"  … and {len(verdict.lacks) - SHOWN_MAX} more (--json has them)")
     lines += [f"note: {note}" for note in verdict.notes]
     return "\n".join(lines)

@@ -62,6 +62,14 @@ class ClassicNarrator:
 
     def _report(self, state: ReplicaState) -> None:
         """A block is in the ledger. Readers of logs learn from this line which protocol it was: the leader is another one than in 3.x."""
+        self._log.info(
+            f"{_PBFT}][METRIC",
+            "resetConfig",
+            committedIndex=state.height,
+            propHash=short_hash(state.block_hash),
+            leaderPeriod=state.rules.leader_period_blocks,
+            consensusNodesSize=state.rules.node_count,
+        )
         self._log.info(f"{_PBFT}][METRIC", "^^^^^^^^Report", **self._state(state), protocol="classic")
 
     def started(self, state: ReplicaState) -> None:

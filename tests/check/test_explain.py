@@ -44,7 +44,7 @@ def one_vote_short() -> list[TraceRecord]:
 def test_a_lacking_vote_is_shown_by_the_votes_there_were() -> None:
     found = explained(one_vote_short())
     assert (found.breach.guard, found.margin) == ("prepared.quorum", -1)
-    assert [record.act for record in found.core.records] == [Act.START, Act.RECEIVE_PREPARE, Act.RECEIVE_PREPARE, Act.PREPARED]
+    assert [record.act for record in found.core.records] == [Act.RECEIVE_PREPARE, Act.RECEIVE_PREPARE, Act.PREPARED]
     assert {record.sender for record in found.core.records if record.sender is not None} == {0, 2}
     assert found.core.is_minimal
     assert found.suspects[0].switch.name == "M1"

@@ -30,7 +30,10 @@ def test_the_order_in_which_replicas_are_given_does_not_matter() -> None:
 
 
 def test_no_records_decide_nothing() -> None:
-    assert judged([]).verdict is Verdict.VACUOUS
+    verdict = judged([])
+    assert verdict.verdict is Verdict.INCONCLUSIVE
+    assert verdict.lacks[0].is_decisive
+    assert judged([TraceRecord("node0", 0, 0, 0.0, Act.START)]).verdict is Verdict.VACUOUS
 
 
 def test_prepared_on_two_votes_names_the_guard_and_by_how_much() -> None:

@@ -73,6 +73,7 @@ class Kind(StrEnum):
     SYNC_DONE = "sync-done"
     SYNC_REFUSED = "sync-refused"
     MEMBERS = "members"
+    CONFIG = "config"
     PEERS = "peers"
     PEER_CONNECTED = "peer-connected"
     PEER_LOST = "peer-lost"
@@ -117,7 +118,7 @@ MAIN_KINDS: Final = frozenset(
 )
 """What a timeline for people shows unless asked for more."""
 
-DULL: Final = frozenset({Kind.BOOKKEEPING})
+DULL: Final = frozenset({Kind.BOOKKEEPING, Kind.CONFIG})
 """Lines that are understood and say nothing about the protocol that another line does not say better."""
 
 

@@ -1,7 +1,7 @@
 """Logs of several nodes as one trace, with what they say about the group: generation, members, leader period.
 
-Rule 1. Members are those the logs name: 3.x tells their number at each start and change, for 2.x see `sealers`. Weights are not in
-        any log; without being told, every member weighs 1.
+Rule 1. Members are those the logs name: 3.x tells their number with each new head, for 2.x see `sealers`. Weights are not in any log;
+        without being told, every member weighs 1.
 Rule 2. A log may end before its node did, and the clocks of one machine tell times of different threads `SLACK_S` apart.
 Rule 3. Nothing is dropped in silence: logs without consensus lines, and lines not understood, are noted.
 
@@ -32,7 +32,7 @@ SLACK_S: Final = 0.05
 """How far apart from their order lines of different threads and processes are stamped; 0.0035 s was seen in 114,061 records."""
 
 _PERIOD: Final = re.compile(r"leaderPeriod=(\d+)")
-_SKIPPED: Final = frozenset(kind for kind in Kind if kind not in ACTS and kind is not Kind.MEMBERS)
+_SKIPPED: Final = frozenset(kind for kind in Kind if kind not in ACTS and kind not in {Kind.MEMBERS, Kind.CONFIG})
 _LOOK_BYTES: Final = 1 << 20
 
 
@@ -73,8 +73,10 @@ def evidence_of(
         if unknown:
             notes.append(f"{source.node} has {unknown} consensus lines that are not understood")
     dialect = "fisco2" if starts["2"] > starts["3"] else "classic" if any(map(_is_of_classic, sources)) else "fisco3"
+    members, is_told = _members(records, sizes, periods, weights, is_2x=dialect == "fisco2")
     context = TraceContext(
-        members=_members(records, sizes, periods, weights, is_2x=dialect == "fisco2"),
+        members=members,
+        members_told=is_told,
         dialect=dialect,
         faulty=faulty,
         tells_receives=dialect != "fisco2",
@@ -104,7 +106,7 @@ def _look(events: Iterable[LogEvent], sizes: dict[int, int], starts: Counter[str
     """What these lines say of the group."""
     for event in events:
         kind = event.kind
-        if kind is Kind.MEMBERS and event.height is not None and event.weight:
+        if kind in {Kind.MEMBERS, Kind.CONFIG} and event.height is not None and event.weight:
             sizes[event.height + 1] = event.weight
         elif kind is Kind.REPORT:
             starts["3" if event.state is not None else "2"] += 1
@@ -112,23 +114,23 @@ def _look(events: Iterable[LogEvent], sizes: dict[int, int], starts: Counter[str
 
 def _members(
     records: Sequence[TraceRecord], sizes: dict[int, int], periods: Counter[int], weights: tuple[int, ...], *, is_2x: bool
-) -> tuple[Members, ...]:
-    """Members over heights. Where no log says how many there are, as many as have an index or vote."""
+) -> tuple[tuple[Members, ...], bool]:
+    """Members over heights, and whether they are told. Where no log says how many there are, as many as have an index or vote."""
     period = periods.most_common(1)[0][0] if periods else 1
     if weights:
-        return (Members(0, weights, period),)
+        return (Members(0, weights, period),), True
     if is_2x and not sizes:
         sightings = Sightings()
         sightings.note(records)
         counted = sealer_counts(sightings)
         if counted:
-            return tuple(Members(since, (1,) * count, period) for since, count in counted)
+            return tuple(Members(since, (1,) * count, period) for since, count in counted), True
     if not sizes:
         every = (index for record in records for index in (record.index, record.sender) if index is not None)
         seen = max((index for index in every if index < NO_SEALER_MIN), default=0)
-        return (Members(0, (1,) * (seen + 1), period),)
+        return (Members(0, (1,) * (seen + 1), period),), False
     found: list[Members] = []
     for since in sorted(sizes):
         if not found or len(found[-1].weights) != sizes[since]:
             found.append(Members(since if found else 0, (1,) * sizes[since], period))
-    return tuple(found)
+    return tuple(found), True

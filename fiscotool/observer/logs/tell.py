@@ -84,6 +84,7 @@ _WORDS: Final[dict[Kind, tuple[str, str]]] = {
     Kind.SYNC_DONE: ("has caught up by sync", "同步完成"),
     Kind.SYNC_REFUSED: ("refuses a block it was sent by sync ({height})", "拒绝同步来的区块 {height}"),
     Kind.MEMBERS: ("the group has {weight} sealers (height {height})", "共识节点数 {weight}(高度 {height})"),
+    Kind.CONFIG: ("{weight} sealers from here on", "此后共有 {weight} 个共识节点"),
     Kind.PEERS: ("is connected to {weight} peers", "连接的节点数 {weight}"),
     Kind.PEER_CONNECTED: ("connected to {endpoint}", "已连接 {endpoint}"),
     Kind.PEER_LOST: ("lost a peer", "与节点断开"),

@@ -97,10 +97,12 @@ class TraceMaker:
         if act is Act.START:
             self.life += 1
             self._reasons.clear()
+        elif self.life < 0:
+            self.life = 0  # the log begins in the middle of a life
         state = event.state
         record = TraceRecord(
             replica=self.replica,
-            life=max(0, self.life),
+            life=self.life,
             sequence=0,
             at_s=event.at_s + self._offset_s,
             act=act,

@@ -64,6 +64,7 @@ _PBFT: Final[dict[str, Rule]] = {
     "onCheckPointTimeout: resend the checkpoint message package": _index_hash(Kind.CHECKPOINT_RESENT),
     "checkAndCommitStableCheckPoint": _index_hash(Kind.STABLE),
     "[METRIC]^^^^^^^^Report": _state(Kind.REPORT),
+    "[METRIC]resetConfig": Rule(Kind.CONFIG, Shape.KEYS, "committedIndex", weight="consensusNodesSize"),
     "[STORAGE][METRIC]commitStableCheckPoint success": _index_hash(Kind.WRITTEN),
     "[STORAGE]commitStableCheckPoint failed": _keys(Kind.WRITE_FAILED, "proposalIndex"),
     # Timers and view change.
@@ -108,7 +109,6 @@ _PBFT_DULL: Final = (
     "Stop the PBFT module.",
     "The PBFT module has already been stopped!",
     "The sync module notify the latestBlock",
-    "[METRIC]resetConfig",
     "[STORAGE]Use executor version: 1",
     "[STORAGE]asyncCommitProposal: write the committed proposal into db",
     "[STORAGE]asyncGetCommittedProposals success",
