@@ -1,4 +1,7 @@
-"""The gate: every safety mutant is noticed where it is known to show itself, and the same worlds find nothing wrong with the right core."""
+"""The gate: every safety mutant, and every other that shows itself quickly, is noticed where it is known to; a right core is not.
+
+All planted bugs are those of `fiscotool.mutants`; nothing else in the tests replaces functions of the core.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,26 @@ from fiscotool.trials.worlds import WORLDS
 
 SAFETY = [name for name, mutant in MUTANTS.items() if mutant.kind is Kind.SAFETY and not mutant.wire_switch]
 
+QUICK = ("calm", "slow", "down", "restarts")
+"""Worlds that take no more than a moment."""
+
+GATED = list(dict.fromkeys([*SAFETY, *(name for name, hint in HINTS.items() if hint.world in QUICK)]))
+
 
 def test_every_safety_mutant_has_a_place_where_it_shows() -> None:
     assert set(SAFETY) <= set(HINTS)
     assert set(HINTS) <= set(MUTANTS)
 
 
-@pytest.mark.parametrize("name", SAFETY)
-def test_a_safety_mutant_is_noticed(name: str) -> None:
+@pytest.mark.parametrize("name", GATED)
+def test_a_mutant_is_noticed(name: str) -> None:
     hint = HINTS[name]
     assert WORLDS[hint.world](place_of(MUTANTS[name].dialect, MUTANTS[name]), hint.seed)
 
 
 @pytest.mark.parametrize("dialect", ["fisco3", "fisco2", "classic"])
 def test_the_same_worlds_find_nothing_wrong_with_the_right_core(dialect: str) -> None:
-    tried = {(HINTS[name].world, HINTS[name].seed): None for name in SAFETY if MUTANTS[name].dialect == dialect}
+    tried = {(HINTS[name].world, HINTS[name].seed): None for name in GATED if MUTANTS[name].dialect == dialect}
     assert find_nothing(dialect, tried) == []
 
 
