@@ -134,6 +134,7 @@ class Saboteur(Liar):
     def __init__(self) -> None:
         self._commits: list[Message] = []
         self._views: list[Message] = []
+        self._is_late = False
 
     def broadcast(self, world: World, replica: Replica, message: Message) -> Sent:
         """Withheld Commits leave with its view changes, real NewViews with its next votes and view changes."""
@@ -142,12 +143,12 @@ class Saboteur(Liar):
             self._commits = [*self._commits, message][-WITHHELD_MAX:]
             return []
         if isinstance(message, NewView):
-            self._views = [message]
-            return to_all(replica, replace(message, preprepares=()), *([message] if message.view % 2 else []))
+            self._views, self._is_late = [message], not self._is_late
+            return to_all(replica, replace(message, preprepares=()), *([] if self._is_late else [message]))
         if isinstance(message, ViewChange):
             late, self._commits = self._commits, []
             return to_all(replica, message, *late, *self._views)
-        return to_all(replica, message, *(self._views if isinstance(message, Prepare) else []))
+        return to_all(replica, message, *(self._views if isinstance(message, Prepare) and not self._is_late else []))
 
 
 class Fickle(Liar):
