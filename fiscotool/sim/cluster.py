@@ -122,6 +122,8 @@ class Cluster(Clock):
 
     def is_reachable(self, sender: int, receiver: int) -> bool:
         """Whether both are up and the link between them is."""
+        if receiver >= len(self.replicas):
+            return False  # A sealer that does not exist, in whose name somebody lied.
         ends = (self.replicas[sender], self.replicas[receiver])
         return all(end.state is not None and end.connects_at <= self.now for end in ends) and self.network.is_open(sender, receiver)
 

@@ -1,6 +1,7 @@
 """The mutant in simulated replicas that are only polled: judged from outside by `consistency.judge`, as an embedded or a real chain is.
 
-The worlds are those of `worlds` and the scenes of `polled_scenes`, with an observer beside them (`sim.polled`); nobody looks inside.
+The worlds are those of `worlds` and the scenes of `polled_scenes`, with an observer beside them (`sim.polled`); nobody looks inside. What
+is also said of the same world without the mutant counts for nothing.
 """
 
 from __future__ import annotations
@@ -59,9 +60,12 @@ def try_watching(mutant: Mutant, *, cpu_s_max: float = 10.0) -> Verdict:
     """Until something is said, the seeds are used up, or the time."""
     if mutant.wire_switch:
         return Verdict(mutant.name, METHOD, Result.NOT_APPLICABLE, ("the simulator has no wire and no synchronised bytes",))
-    began_s, place = time.process_time(), place_of(mutant.dialect, mutant)
+    began_s, place, clean = time.process_time(), place_of(mutant.dialect, mutant), place_of(mutant.dialect)
     for world, seed in attempts(mutant):
         found = watched(place, world, seed)
+        if found:
+            alarms = watched(clean, world, seed)
+            found = tuple(each for each in found if each not in alarms)
         spent_s = time.process_time() - began_s
         if found:
             return Verdict(mutant.name, METHOD, Result.KILLED, found, f"world {world}, seed {seed}", spent_s)
