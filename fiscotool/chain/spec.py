@@ -14,41 +14,10 @@ from types import MappingProxyType
 from typing import Literal
 
 from fiscotool.chain.layout import HostGroup, PortBases
+from fiscotool.chain.misbehaviour import BYZANTINE_MODES
 from fiscotool.chain.model import Generation
 from fiscotool.errors import UsageError
 from fiscotool.pbft.rules import Quirk
-
-BYZANTINE_MODES = (
-    "equivocate",
-    "forge-block",
-    "double-sign",
-    "drop-commits",
-    "lie-height",
-    "stutter",
-    "far-view",
-    "usurp",
-    "babble",
-    "parrot",
-    "early",
-    "impostor",
-    "hasty",
-    "far-block",
-    "eager",
-    "topmost",
-    "repeater",
-    "forger",
-    "redater",
-    "puller",
-    "rotten",
-    "isolate",
-    "saboteur",
-    "fickle",
-    "gaps",
-    "retype",
-    "forge-signature",
-    "forge-empty",
-)
-"""How an embedded node can be deployed to misbehave."""
 
 PROTOCOLS = ("fisco3", "fisco2", "classic")
 """Which PBFT the embedded nodes run: the names of `pbft.dialects.DIALECTS`, told here so that nothing heavy is imported for them."""

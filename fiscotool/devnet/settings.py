@@ -3,7 +3,7 @@
 Rule 1. Everything that is wrong is said before anything is opened: file, section, key, value, what is expected (`SettingsError`).
 Rule 2. Unknown keys are ignored, as the real node does; the keys only an embedded node has live in the section `[fiscotool]`:
         `protocol=fisco3|fisco2|classic` (which PBFT, the same on all nodes; `pbft.dialects`),
-        `byzantine=` one of `BYZANTINE_KINDS`,
+        `byzantine=` one of `chain.misbehaviour`,
         `quirks=<name>,<name>…`, `mutant=<name>` and `trace=true` (`tracefile`).
 Rule 3. Relative paths are relative to the directory of the process (start.sh does `cd` into the node directory).
 
@@ -20,13 +20,13 @@ from typing import Any, Final
 
 import orjson
 
+from fiscotool.chain.misbehaviour import BYZANTINE_MODES
 from fiscotool.devnet.genesis_file import GenesisSettings, parse_genesis
 from fiscotool.devnet.inifile import Ini, SettingsError, parse_ini
 from fiscotool.pbft.dialects import DIALECTS
 from fiscotool.pbft.rules import Quirk
 
 __all__ = [
-    "BYZANTINE_KINDS",
     "Channel",
     "Endpoint",
     "GenesisSettings",
@@ -42,38 +42,6 @@ __all__ = [
     "read_peers",
     "read_settings",
 ]
-
-BYZANTINE_KINDS: Final = (
-    "equivocate",
-    "forge-block",
-    "double-sign",
-    "drop-commits",
-    "lie-height",
-    "stutter",
-    "far-view",
-    "usurp",
-    "babble",
-    "parrot",
-    "early",
-    "impostor",
-    "hasty",
-    "far-block",
-    "eager",
-    "topmost",
-    "repeater",
-    "forger",
-    "redater",
-    "puller",
-    "rotten",
-    "isolate",
-    "saboteur",
-    "fickle",
-    "gaps",
-    "retype",
-    "forge-signature",
-    "forge-empty",
-)
-"""How a node can be made to misbehave (`byzantine`, `lying`, `forging`)."""
 
 _PORT_MAX: Final = 65535
 _CHECKPOINT_TIMEOUT_MS_MIN: Final = 3000
@@ -228,8 +196,8 @@ def _quirks(ini: Ini) -> tuple[frozenset[Quirk], frozenset[WireQuirk]]:
 def read_embedded(ini: Ini, protocols: Collection[str], default: str) -> dict[str, Any]:
     """The members of Settings that only an embedded node has: `[fiscotool]`. `protocols` are those it can run. Raises SettingsError."""
     byzantine = ini.text("fiscotool", "byzantine", "")
-    if byzantine and byzantine not in BYZANTINE_KINDS:
-        raise ini.wrong("fiscotool", "byzantine", "one of " + ", ".join(BYZANTINE_KINDS))
+    if byzantine and byzantine not in BYZANTINE_MODES:
+        raise ini.wrong("fiscotool", "byzantine", "one of " + ", ".join(BYZANTINE_MODES))
     protocol = ini.text("fiscotool", "protocol", default)
     if protocol not in protocols:
         raise ini.wrong("fiscotool", "protocol", "one of " + ", ".join(protocols))

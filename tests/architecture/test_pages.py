@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fiscotool.chain.misbehaviour import BYZANTINE_MODES
 from fiscotool.pbft.rules import Quirk
 from tests.support.shared import ROOT
 
@@ -75,6 +76,11 @@ def test_every_hole_and_bug_has_its_row() -> None:
     text = (ROOT / "docs" / "pbft.md").read_text(encoding="utf-8")
     assert [f"H{number}" for number in range(1, 9) if not re.search(rf"\bH{number}\b", text)] == []
     assert [f"F{number}" for number in range(1, 19) if not re.search(rf"\b[fF]{number}\b", text)] == []
+
+
+def test_every_way_to_misbehave_has_its_row() -> None:
+    named = {name for row in rows_of("embedded.md") for name in re.findall(r"`([^`]+)`", row)}
+    assert [mode for mode in BYZANTINE_MODES if mode not in named] == []
 
 
 def outline(page: Path) -> list[str]:
