@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from fiscotool.check.fisco3_bounds import FILLER, NODES, leader_of
 from fiscotool.pbft import effects as do
 from fiscotool.pbft import events as ev
 from fiscotool.pbft.messages import Message, NewView, Prepare, PreparedCertificate, PrePrepare, Proposal, ViewChange
 from fiscotool.pbft.rules import Quirk, Rules
-from fiscotool.pbft.state import ReplicaState, initial_state
+from fiscotool.pbft.state import initial_state
 from fiscotool.pbft.step import step
 from fiscotool.pbft.types import Digest, Height, NodeIndex, View
 
@@ -64,7 +65,11 @@ class CoreWorld:
         self.ranges: dict[int, tuple[int, int]] = {}
         self.durable = {i: Durable() for i in self.honest}
         self.crashes = 0
-        self.state: dict[int, ReplicaState] = {}
+        self.state: dict[int, Any] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        """Everybody in view 0, as after the views of a start, with transactions waiting."""
         for i in self.honest:
             state = initial_state(rules=self.rules, me=NodeIndex(i), height=Height(0), block_hash=GENESIS)
             self.state[i] = state._replace(in_timeout=False, recovered=True)
@@ -72,6 +77,10 @@ class CoreWorld:
             self.give(i, ev.PoolSize(1))
             if leader_of(1, 0) == i:
                 self.ranges[i] = (1, 1)
+
+    def _step(self, state: Any, event: ev.Event) -> tuple[Any, tuple[do.Effect, ...]]:
+        """One step of a replica."""
+        return step(state, event)
 
     def key(self) -> tuple[object, ...]:
         """Equal for worlds that can do the same; the order in which messages were sent does not count."""
@@ -90,7 +99,7 @@ class CoreWorld:
         """One event, and all that a node does at once because of it."""
         todo = [event]
         while todo:
-            self.state[i], effects = step(self.state[i], todo.pop(0))
+            self.state[i], effects = self._step(self.state[i], todo.pop(0))
             for effect in effects:
                 todo += self._apply(i, effect)
 

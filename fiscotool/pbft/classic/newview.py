@@ -19,7 +19,7 @@ from fiscotool.pbft.effects import Effect, Reject, RejectReason, ReleaseTransact
 from fiscotool.pbft.messages import NewView, PreparedProposalRequest, PreparedProposalResponse, PrePrepare, Proposal, ViewChange
 from fiscotool.pbft.reproposal import follows, reproposals_of
 from fiscotool.pbft.rules import Quirk
-from fiscotool.pbft.types import Digest, Height
+from fiscotool.pbft.types import Digest, Height, NodeIndex
 
 
 def refuse_view_change(state: ReplicaState, vc: ViewChange) -> RejectReason | None:
@@ -31,7 +31,7 @@ def refuse_view_change(state: ReplicaState, vc: ViewChange) -> RejectReason | No
         return RejectReason.WEAK_CERTIFICATE
     for cert in vc.prepared:
         signers = tuple(signer for signer, _ in cert.signatures)
-        if not cert.view < vc.view or len(set(signers)) != len(signers) or not is_quorum(state, signers):
+        if not cert.view < vc.view or _repeats(state, signers) or not is_quorum(state, signers):
             return RejectReason.WEAK_CERTIFICATE
     return None
 
@@ -50,7 +50,7 @@ def judge(state: ReplicaState, message: NewView) -> RejectReason | None:
     if state.rules.has(Quirk.NEW_VIEW_UNCHECKED):
         return None
     senders = tuple(vc.sender for vc in message.view_changes)
-    if len(set(senders)) != len(senders) or not is_quorum(state, senders):
+    if _repeats(state, senders) or not is_quorum(state, senders):
         return RejectReason.NOT_ENOUGH_WEIGHT
     if any(vc.view != message.view or refuse_view_change(state, vc) is not None for vc in message.view_changes):
         return RejectReason.WRONG_VIEW_CHANGES
@@ -85,6 +85,11 @@ def resume(state: ReplicaState, message: NewView, out: list[Effect]) -> ReplicaS
     """Be shown again, after a restart, what the present view began with: bound by O where there is no vote in this view yet (rule 3)."""
     state = _learn(state, message, out)
     return _begin(state, message, state.slots, out)
+
+
+def _repeats(state: ReplicaState, voters: tuple[NodeIndex, ...]) -> bool:
+    """Whether somebody is named twice who may not be."""
+    return len(set(voters)) != len(voters) and not state.rules.has(Quirk.DUPLICATE_SIGNERS)
 
 
 def _learn(state: ReplicaState, message: NewView, out: list[Effect]) -> ReplicaState:

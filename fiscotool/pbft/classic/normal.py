@@ -232,11 +232,18 @@ def with_vote(votes: tuple[Vote, ...], message: Vote) -> tuple[Vote, ...]:
     return tuple(sorted((*(vote for vote in votes if vote.sender != message.sender), message), key=lambda vote: vote.sender))
 
 
+def with_repeated(votes: tuple[Vote, ...], message: Vote) -> tuple[Vote, ...]:
+    """Quirk.DUPLICATE_SIGNERS: `votes` with the message beside its sender's others that are signed otherwise."""
+    kept = (vote for vote in votes if (vote.sender, vote.signature) != (message.sender, message.signature))
+    return tuple(sorted((*kept, message), key=lambda vote: vote.sender))
+
+
 def _count(state: ReplicaState, message: Prepare | Commit, reason: RejectReason | None, out: list[Effect]) -> Slot | None:
     """The slot with the vote in it, or None with a Reject in `out`."""
     slot = slot_at(state, message.index) if reason is None else Slot(message.index)
     votes: tuple[Prepare | Commit, ...] = slot.prepares if isinstance(message, Prepare) else slot.commits
-    known = next((vote for vote in votes if vote.sender == message.sender), None)
+    repeats = state.rules.has(Quirk.DUPLICATE_SIGNERS)
+    known = next((vote for vote in votes if vote.sender == message.sender and (not repeats or vote.signature == message.signature)), None)
     if reason is None and known is not None and known.view >= message.view:
         reason = RejectReason.DUPLICATE if known.digest == message.digest else RejectReason.DOUBLE_VOTE
     if reason is not None:
@@ -244,5 +251,5 @@ def _count(state: ReplicaState, message: Prepare | Commit, reason: RejectReason 
             out.append(Reject(message, reason))
         return None
     if isinstance(message, Prepare):
-        return slot._replace(prepares=with_vote(slot.prepares, message))
-    return slot._replace(commits=with_vote(slot.commits, message))
+        return slot._replace(prepares=with_repeated(slot.prepares, message) if repeats else with_vote(slot.prepares, message))
+    return slot._replace(commits=with_repeated(slot.commits, message) if repeats else with_vote(slot.commits, message))

@@ -6,7 +6,7 @@ Rule 2. Signs of a quorum for the own result, in the own view: lock on the propo
 Rule 3. Signs and Commits of a quorum: write the block. Its signature list is the Commits held.
 Rule 4. A replica that timed out but reached no view yet still signs, commits and writes for the old view (`leaderFailed` is not asked).
 Rule 5. Of a sender the vote of the latest view counts for a digest. Quirk.STALE_VOTE_KEPT: the first one, for an honest node's
-        signature is the same in every view, so a later one is a duplicate.
+        signature is the same in every view, so a later one is a duplicate. Quirk.DUPLICATE_SIGNERS: one of each of its signatures counts.
 
 Sources: libconsensus/pbft `PBFTEngine.h` `checkReq`, `PBFTEngine.cpp` `isValidSignReq`, `isValidCommitReq`, `checkAndCommit`,
 `checkAndSave`, `PBFTReqCache.h`; spec 2.x 1.6, 1.11.
@@ -115,7 +115,9 @@ def refuse(state: ReplicaState, message: Prepare | Commit) -> RejectReason | Non
 def _add(state: ReplicaState, votes: tuple[Vote, ...], message: Vote, out: list[Effect]) -> tuple[Vote, ...]:
     """`votes` with the message in it, or `votes` itself with a Reject in `out`."""
     reason = refuse(state, message)
-    known = next((vote for vote in votes if vote.sender == message.sender and vote.digest == message.digest), None)
+    repeats = state.rules.has(Quirk.DUPLICATE_SIGNERS)
+    same = (vote for vote in votes if vote.sender == message.sender and vote.digest == message.digest)
+    known = next((vote for vote in same if not repeats or vote.signature == message.signature), None)
     if reason is None and known is not None and (known.view >= message.view or state.rules.has(Quirk.STALE_VOTE_KEPT)):
         reason = RejectReason.DUPLICATE
     if reason is not None:
