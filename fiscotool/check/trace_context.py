@@ -70,7 +70,8 @@ class TraceContext:
     `slack_s` is how much later than it happened an act may be told (added to every record's own `error_s`). `watched` are the replicas
     that report; None means that those with records do. `ends_open`: a report may begin after its replica did, lack lives, and end before;
     what others heard from it in such a gap is believed (`trace_cover`). `pipeline_blocks` is how far above its ledger a leader may propose.
-    `members_told`: `members` are what the run tells, not a guess.
+    `members_told`: `members` are what the run tells, not a guess. `begins_late`: the report was
+    begun in the middle of the run, so that what was before is no lack.
     """
 
     members: tuple[Members, ...] = (Members(0, (1, 1, 1, 1)),)
@@ -86,6 +87,7 @@ class TraceContext:
     pipeline_blocks: int = 50
     breaches_max: int = 50
     members_told: bool = True
+    begins_late: bool = False
 
     def members_at(self, height: int) -> Members:
         """Who votes on block `height`."""

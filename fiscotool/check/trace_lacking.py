@@ -51,7 +51,7 @@ def lacks_of(records: Sequence[TraceRecord], lanes: Mapping[str, Lane], book: Bo
 
 def _of_gaps(name: str, book: Book, top: int) -> list[Lack]:
     """The certain gaps of one replica; too much when together they hide more than the share."""
-    lost = [gap for gap in book.gaps.get(name, ()) if gap.lost]
+    lost = [gap for gap in book.gaps.get(name, ()) if gap.lost and not (book.context.begins_late and gap.begin_s == float("-inf"))]
     if not lost:
         return []
     untold, found = 0, []

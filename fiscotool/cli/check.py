@@ -80,12 +80,15 @@ def check(
 ) -> int:
     """Judge a recording, what nodes' logs tell, or their full traces: does it show what PBFT allows?
 
+    A recording is judged by its polls and headers, and by the log lines in it, or by the --logs given beside it.
+
     Exit code 0: every invariant that had to be decided holds, the logs are a run of the protocol; 1: something is violated; 5: the
     evidence does not suffice.
 
     \b
     Example: fiscotool check run.jsonl
              fiscotool check run.jsonl --lang zh
+             fiscotool check run.jsonl --logs nodes
              fiscotool check --logs nodes/127.0.0.1
              fiscotool check --logs node0/log --logs node1/log --mode textbook --json
              fiscotool check --logs run.jsonl --explain --svg why.svg
@@ -101,55 +104,27 @@ def check(
         raise UsageError("--explain and --svg are about --logs", hint="a recording's evidence is in its report: fiscotool report RECORDING")
     if svg is not None and not is_explained:
         raise UsageError("--svg draws what --explain finds", hint="add --explain")
-    if logs:
-        if recording is not None:
-            raise UsageError("a recording and --logs are judged one at a time", hint="leave one of the two out")
-        asked = (lang, svg) if is_explained else None
-        return _check_logs(logs, mode, weights, faulty, asked, output)
+    about_logs = (mode, weights, faulty)
     if recording is None:
-        raise UsageError("nothing to judge was named", hint="name a recording, or --logs with the nodes' logs")
+        if not logs:
+            raise UsageError("nothing to judge was named", hint="name a recording, or --logs with the nodes' logs")
+        from fiscotool.cli.check_logs import check_logs
+
+        return check_logs(logs, *about_logs, (lang, svg) if is_explained else None, output)
+    from fiscotool.cli.check_logs import logs_beside
+
     observations, judgement = judged(recording)
-    output.show(judgement_data(observations, judgement), lambda: judgement_text(observations, judgement, lang=lang))
+    beside = logs_beside(observations, logs, *about_logs, (lang, svg) if is_explained else None)
+    verdict = "violated" if beside.is_violated else judgement.verdict.value
+    parts = {"polls": {"verdict": judgement.verdict.value}, "logs": beside.data}
+    data = {**judgement_data(observations, judgement), "verdict": verdict, "parts": parts}
+    head = "✘ violated, by what the logs tell (below); the polls alone say:\n" if beside.is_violated else ""
+    output.show(data, lambda: f"{head}{judgement_text(observations, judgement, lang=lang)}\n\n{beside.text}")
     if not output.as_json:
         for problem in observations.problems[:5]:
             output.say(f"note: {problem}")
         output.say(f"next: fiscotool report {recording}")
-    return EXITS[judgement.verdict.value]
-
-
-def _check_logs(
-    logs: tuple[Path, ...],
-    mode: str,
-    weights: str | None,
-    faulty: tuple[str, ...],
-    explained: tuple[str, Path | None] | None,
-    output: Output,
-) -> int:
-    """Logs or a trace, held against the protocol record by record. `explained`: in which language, and where to draw it."""
-    from dataclasses import replace
-
-    from fiscotool.check.trace import Mode, Verdict, check_trace
-    from fiscotool.cli.traces import read_evidence, verdict_data, verdict_text
-
-    parts = () if weights is None else tuple(weights.split(","))
-    if not all(part.strip().isdigit() and int(part) for part in parts):
-        raise UsageError(f"--weights {weights!r} is no list of whole numbers above 0", hint="write for instance --weights 1,1,2,1")
-    records, context, notes = read_evidence(logs, weights=tuple(map(int, parts)), faulty=frozenset(faulty))
-    unknown = sorted(set(faulty) - {record.replica for record in records})
-    if unknown:
-        raise UsageError(f"--faulty {unknown[0]}: no log is of that node", hint="the names are those of the directories, node0 and so on")
-    context = replace(context, mode=Mode(mode))
-    verdict = check_trace(records, context=context)
-    verdict = replace(verdict, notes=(*notes, *verdict.notes))
-    data, told = verdict_data(verdict), verdict_text(verdict)
-    if explained is not None:
-        from fiscotool.cli.explain import with_explanation
-
-        data, told = with_explanation(records, context, verdict, data=data, text=told, lang=explained[0], svg=explained[1])
-    output.show(data, lambda: told)
-    if verdict.verdict is Verdict.CONSISTENT:
-        return ExitCode.OK
-    return ExitCode.VIOLATED if verdict.verdict is Verdict.VIOLATION else ExitCode.INCONCLUSIVE
+    return EXITS[verdict]
 
 
 def judgement_data(observations: Observations, judgement: Judgement) -> dict[str, object]:

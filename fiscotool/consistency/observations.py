@@ -182,7 +182,8 @@ class EventSeen:
     """One line of a node's log that says something about agreement (docs/logs.md has the kinds).
 
     `at_s` is the node's clock, as seconds of the recording, as far as that clock and the observer's agree. `view` is that of what the line
-    is about, `own_index` the node's position among the sealers; a value the line does not tell is None.
+    is about, `own_index` the node's position among the sealers, `own_view`, `head` and `change_cycle` its own state; a value the line does
+    not tell is None.
     """
 
     node: str
@@ -197,6 +198,9 @@ class EventSeen:
     weight: int | None = None
     own_index: int | None = None
     text: str = ""
+    own_view: int | None = None
+    head: int | None = None
+    change_cycle: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,10 @@ def tx_of(line: dict[str, Any], number: int) -> TxSeen:
 
 def event_of(line: dict[str, Any], number: int) -> EventSeen:
     """An `event` line: a line of a node's log."""
-    counts = {name: _count_or_none(line, name) for name in ("height", "view", "to_view", "sender", "weight", "own_index")}
+    counts = {
+        name: _count_or_none(line, name)
+        for name in ("height", "view", "to_view", "sender", "weight", "own_index", "own_view", "head", "change_cycle")
+    }
     texts = {name: _text_or_empty(line, name) for name in ("digest", "text")}
     return EventSeen(_text(line, "node"), seconds(line, "at_s"), number, _text(line, "event"), **counts, **texts)  # type: ignore[arg-type]
 

@@ -63,7 +63,7 @@ def test_nothing_told_decides_nothing(tmp_path: Path, capsys: Capture) -> None:
         (["--logs", "{bad}"], "line 1 of the trace"),
         (["--logs", "{good}", "--weights", "1,x"], "--weights"),
         (["--logs", "{good}", "--faulty", "node9"], "no log is of that node"),
-        (["{good}", "--logs", "{good}"], "one at a time"),
+        (["{good}", "--logs", "{good}"], "no line says anything"),
         ([], "nothing to judge"),
     ],
 )

@@ -37,13 +37,14 @@ def test_a_logs_lines_are_recorded_from_the_start_on_and_loaded(tmp_path: Path) 
                 )
             )
             file.write(line_at(time.time(), "[CONSENSUS][PBFT]new words,a=1"))
-        until(lambda: path.read_text().count('"event"') >= 4)
+        until(lambda: path.read_text().count('"event"') >= 6)
         recorder.stop()
         assert recorder.lost_count == 0
         writer.end()
     observations = load_recording(path)
     assert observations.problems == ()
-    first, second = observations.events
+    first, vote, second = observations.events
+    assert (vote.kind, vote.sender, vote.weight, vote.own_view, vote.head, vote.change_cycle) == ("commit-counted", 1, 2, 9, 7, 1)
     assert (first.kind, first.height, first.view, first.to_view, first.digest, first.own_index) == ("timeout", 7, 9, 10, "7d41d39e", 2)
     assert 0 <= first.at_s < 20
     assert (second.kind, second.text) == ("unknown", "[CONSENSUS][PBFT]new words,a=1")

@@ -1,6 +1,6 @@
 """Writes what nodes' logs say into a recording, while it is made.
 
-Rule 1. Only what is told from the recording's start on, and only the kinds a timeline shows.
+Rule 1. Only what is told from the recording's start on, and only the kinds a timeline shows or the judge of traces takes.
 Rule 2. Times are the node's clock on the recording's scale; nodes and observer share a host, or their clocks are taken as equal.
 Rule 3. The recording matters more than the logs in it: a log that cannot be read, or a line that cannot be written, stops nothing.
 """
@@ -16,6 +16,7 @@ from fiscotool.errors import EnvironmentFailure
 from fiscotool.observer.logs.events import MAIN_KINDS, Kind, LogEvent
 from fiscotool.observer.logs.parse import LogParser
 from fiscotool.observer.logs.tail import LogTail
+from fiscotool.observer.logs.trace import ACTS
 from fiscotool.observer.recording import RecordingWriter
 
 __all__ = ["LogRecorder"]
@@ -32,7 +33,7 @@ class LogRecorder:
     def __init__(self, directories: Mapping[str, Path], writer: RecordingWriter) -> None:
         self.lost_count = 0
         self._writer = writer
-        skip = frozenset(Kind) - MAIN_KINDS
+        skip = frozenset(Kind) - MAIN_KINDS - ACTS.keys()
         since_s = writer.started_epoch_s
         self._logs = [(LogTail(directory, since_s=since_s), LogParser(node, skip=skip)) for node, directory in directories.items()]
         self._is_over = threading.Event()
@@ -77,6 +78,9 @@ def _values(event: LogEvent) -> dict[str, Any]:
         "sender": event.sender,
         "weight": event.weight,
         "own_index": event.own,
+        "own_view": event.state.view if event.state is not None else None,
+        "head": event.state.head if event.state is not None else None,
+        "change_cycle": event.state.change_cycle if event.state is not None else None,
         "text": event.message[:_TEXT_CHARS_MAX] if event.kind in _WITH_TEXT else None,
     }
     return {name: value for name, value in values.items() if value is not None}
