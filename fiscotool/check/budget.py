@@ -21,3 +21,9 @@ class Spent(Exception):
 
 def go_on() -> None:
     """A pause that ends nothing."""
+
+
+def insist(ended: str) -> None:
+    """For those who have no use for a part of a walk: raises KeyboardInterrupt again where that is what `ended` it."""
+    if ended == INTERRUPTED:
+        raise KeyboardInterrupt

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from fiscotool.check.budget import insist
 from fiscotool.check.core_replay import on_core
 from fiscotool.check.early_votes import Order, arrivals
 from fiscotool.check.fisco3_bounds import Limits
@@ -174,6 +175,7 @@ def decide(hypothesis: Hypothesis, *, states_max: int) -> Decision:
     walked = replace(closed, view_max=limits.view_max if hypothesis.sound_views is None else hypothesis.sound_views)
     model = PackedFisco3(walked)
     sound = explore_packed(model, _property(hypothesis, walked, model), states_max=states_max)
+    insist(sound.ended)
     sound_distinct, sound_complete, harm = sound.distinct, sound.is_complete, sound.violation is not None
     if not way and not is_complete and hypothesis.harm == "fork" and not limits.crashes:
         is_complete, distinct, _ = _sweep(hypothesis, limits)
@@ -207,6 +209,7 @@ def _decide_arrivals(hypothesis: Hypothesis) -> Decision:
 def _sweep(hypothesis: Hypothesis, limits: Limits) -> tuple[bool, int, bool]:
     """What a walk did not finish, view by view: (whether all was seen, states, whether there was harm)."""
     found = sweep(limits, lambda model: _property(hypothesis, limits, model))
+    insist(found.ended)
     return found.is_complete, found.distinct, found.bad is not None
 
 
@@ -218,6 +221,7 @@ def _search(hypothesis: Hypothesis, limits: Limits, states_max: int) -> tuple[tu
         harmed = [state for state in sorted(ends) if not _property(hypothesis, limits, model)(state)]
         return (hypothesis.given, harmed[0], 0, True) if harmed else ((), model.initial(), 0, False)
     found = explore_packed(model, _property(hypothesis, limits, model), states_max=states_max)
+    insist(found.ended)
     if found.violation is None:
         return (), model.initial(), found.distinct, found.is_complete
     path = found.violation.path

@@ -66,6 +66,7 @@ def walk_both_ways(
     method: str,
 ) -> Walked:
     """The walk, or two and their comparison."""
+    from fiscotool.check.budget import insist
     from fiscotool.check.explore import explore
     from fiscotool.check.judged import explore_judged
 
@@ -76,6 +77,7 @@ def walk_both_ways(
         return Walked(method, found, impossible)
     found = explore_judged(packed, properties, goals=goals, states_max=limit, on_level=teller(output))
     if method == "both":
+        insist(found.ended)
         compare(found, explore(plain, states_max=limit, on_level=teller(output)))
     output.progress_done()
     return Walked(method, found, impossible)

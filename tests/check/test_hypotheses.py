@@ -92,3 +92,14 @@ def test_from_every_state_within_one_view_blocks_come_whoever_dies() -> None:
     found = explore_packed(PackedFisco3(limits), Progress(limits).holds)
     assert found.violation is None
     assert found.is_complete
+
+
+def test_an_interrupt_ends_the_command_not_one_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A walk that is interrupted tells of what it saw; a hypothesis is not decided by a part, and the next one not begun."""
+
+    def moves(self: PackedFisco3, *args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PackedFisco3, "moves", moves)
+    with pytest.raises(KeyboardInterrupt):
+        decide(BY_NAME["H1"], states_max=1000)

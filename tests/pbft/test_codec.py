@@ -111,13 +111,13 @@ def spoilt(plain: Any, rng: random.Random) -> Any:
 def test_garbage_is_said_to_be_garbage() -> None:
     rng = random.Random(9)
     refused = 0
-    for _ in range(600):
+    for _ in range(200):
         plain = spoilt(LifeEncoder()(drawn(Record, rng)), rng)
         try:
             LifeDecoder()(plain)
         except CodecError as problem:
             refused += bool(str(problem))
-    assert refused > 400
+    assert refused > 130
 
 
 @pytest.mark.parametrize(
