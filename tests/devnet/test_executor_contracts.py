@@ -177,7 +177,7 @@ def test_values_of_configuration_keys(key: str, value: str, *, is_allowed: bool)
     assert bool(value_objection(key, value, "3.16.0")) != is_allowed
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     address=st.sampled_from([CONSENSUS, SYSTEM_CONFIG, BALANCE]),
     method=st.sampled_from(
@@ -192,7 +192,7 @@ def test_no_call_data_makes_a_contract_raise(address: str, method: str, data: by
         assert outcome.status in {0, 15}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     moves=st.lists(st.tuples(st.sampled_from(["addSealer", "addObserver", "remove", "setWeight"]), st.integers(0, 5), st.integers(0, 3)))
 )

@@ -175,7 +175,7 @@ def test_gossip_with_bad_ones_keeps_the_good_ones(world: World) -> None:
     assert world.pool.refused_gossip == {-1: 1, 10006: 1, 10004: 1}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_bytes_make_the_pool_raise_anything_else(world: World, data: st.DataObject) -> None:
     raw = bytearray(data.draw(st.sampled_from([native("fuzz"), web3(3), native("fuzz2", version=2, value="0x5", abi="[]")])))

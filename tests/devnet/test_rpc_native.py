@@ -361,7 +361,7 @@ def _is_envelope(answer: Any) -> bool:
     return isinstance(answer, dict) and {"id", "jsonrpc"} < answer.keys() and len(answer.keys() & {"result", "error"}) == 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_whatever_is_asked_gets_an_envelope(data: st.DataObject) -> None:
     async def scenario() -> None:
@@ -379,7 +379,7 @@ def test_whatever_is_asked_gets_an_envelope(data: st.DataObject) -> None:
     asyncio.run(scenario())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_whatever_is_sent_gets_json(body: bytes) -> None:
     async def scenario() -> None:

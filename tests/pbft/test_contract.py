@@ -93,7 +93,7 @@ events: st.SearchStrategy[Event] = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(rules=some_rules, is_started=st.booleans(), sequence=st.lists(events, max_size=30))
 def test_any_sequence_of_well_typed_events(rules: Rules, is_started: bool, sequence: list[Event]) -> None:
     """Never raises; equal arguments give equal results, by the shortcut too; nothing changed means the same object; everything is hashable."""
@@ -115,7 +115,7 @@ def test_any_sequence_of_well_typed_events(rules: Rules, is_started: bool, seque
         state = new
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(sequence=st.lists(st.builds(Received, messages), max_size=40))
 def test_no_message_of_others_breaks_a_property(sequence: list[Received]) -> None:
     """Whatever authentic messages arrive in whatever order, one correct replica keeps its rules (signers here sign anything)."""

@@ -24,7 +24,7 @@ def first(dialect: Dialect, rules: Rules) -> Any:
 
 
 @pytest.mark.parametrize("dialect", OTHERS, ids=lambda dialect: dialect.name)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(rules=some_rules, sequence=st.lists(events, max_size=30))
 def test_any_sequence_of_well_typed_events(dialect: Dialect, rules: Rules, sequence: list[Event]) -> None:
     """Never raises; equal arguments give equal results; nothing changed means the same object; everything is hashable."""
@@ -42,7 +42,7 @@ def test_any_sequence_of_well_typed_events(dialect: Dialect, rules: Rules, seque
 
 
 @pytest.mark.parametrize("dialect", OTHERS, ids=lambda dialect: dialect.name)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(sequence=st.lists(st.builds(Received, messages), max_size=40))
 def test_no_message_of_others_breaks_a_property(dialect: Dialect, sequence: list[Received]) -> None:
     """Whatever authentic messages arrive in whatever order, one correct replica keeps its rules (signers here sign anything)."""
