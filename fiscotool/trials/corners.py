@@ -3,6 +3,7 @@
     two_locks     A is locked on X of view 1, B on Y of view 2, D is down: A, B and C are a quorum and must agree (observables H1)
     redated       a quorum is locked on Y of view 2, one agreed on it; a liar shows X of view 1 as one of a later view (H4)
     twice_asked   a replica that prepared a block crashes; back in its view, a lying leader shows it another (amnesia)
+    old_list      all hold a certificate for the block after the one that changes the weights, and the next leader dies (F7)
 
 All of fisco3. A correct core goes on without a complaint from each.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from fiscotool.pbft.events import TimerFired, TimerName
 from fiscotool.pbft.messages import Message, PreparedCertificate, PrePrepare
+from fiscotool.pbft.quorum import leader_of
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.state import ReplicaState, put_slot, slot_at
 from fiscotool.pbft.types import Height, NodeIndex, View
@@ -128,3 +130,31 @@ def twice_asked(place: Place, seed: int) -> tuple[str, ...]:
         _expire(cluster, (victim,))
         cluster.run(400)
     return complaints(cluster, is_live=True)
+
+
+def old_list(place: Place, seed: int) -> tuple[str, ...]:
+    """Certificates whose signers are no quorum under the new weights must not be shown when the view changes."""
+    cluster = place.make(place.rules(), seed=seed, dialect=place.dialect)
+    cluster.start()
+    cluster.run(4_000)
+    rules = place.rules()
+    second = Height(2)
+    view = max(replica.state.view for replica in cluster.replicas)
+    dying = int(leader_of(second, view, rules))
+    light, middle, heavy = ((dying + k) % 4 for k in (1, 2, 3))
+    proposal = chain.make_proposal(second, NodeIndex(light), ("old",))
+    signed = tuple(
+        (NodeIndex(i), chain.proof_signature(rules, NodeIndex(i), view, second, proposal.digest)) for i in sorted((dying, light, middle))
+    )
+    cert = PreparedCertificate(view, proposal, signed)
+    for replica in cluster.replicas:
+        slot = slot_at(replica.state, second)._replace(cert=cert, voted_view=view, voted_digest=proposal.digest)
+        replica.state = put_slot(put_slot(replica.state, slot_at(replica.state, FIRST)), slot)
+    weights = {dying: 1, light: 1, middle: 2, heavy: 3}
+    cluster.submit(f"weights:{','.join(str(weights[i]) for i in range(4))}#1")
+    cluster.run(10_000, until=lambda: min(cluster.heights) >= 1)
+    cluster.crash(dying)
+    cluster.submit("after")
+    left = [replica for replica in cluster.replicas if replica.index != dying]
+    is_live = cluster.run(60_000, until=lambda: min(replica.height for replica in left) >= second)
+    return complaints(cluster, is_live=is_live)

@@ -75,7 +75,7 @@ def said_of(chain: Chain, place: Path) -> dict[str, Said]:
     """By method."""
     judges: dict[str, Callable[[], Said]] = {
         TRACES: lambda: said_of_steps(place / "nodes"),
-        LOGS: lambda: said_of_traces(chain),
+        LOGS: lambda: said_of_logs(chain, place / "run.jsonl"),
         POLLS: lambda: said_of_polls(place / "run.jsonl"),
     }
     said = {method: ask() for method, ask in judges.items()}
@@ -105,15 +105,26 @@ def said_of_steps(root: Path) -> Said:
     return tuple(dict.fromkeys(finding.rule for finding in verdict.findings)), "" if first is None else first.sentence[:_EVIDENCE_MAX]
 
 
-def said_of_traces(chain: Chain) -> Said:
+def said_of_logs(chain: Chain, recording: Path) -> Said:
     """The guards that did not hold, by rule and name."""
     liars = frozenset(node.name for node in chain.nodes if node.byzantine)
-    members = (Members(0, (1,) * len(chain.nodes), chain.genesis.leader_period_blocks),)
-    context = TraceContext(members=members, dialect=chain.protocol, faulty=liars, missing_max=MISSING_MAX, ends_open=True)
+    context = TraceContext(
+        members=members_of(chain, recording), dialect=chain.protocol, faulty=liars, missing_max=MISSING_MAX, ends_open=True
+    )
     verdict = check_trace(records_of(chain), context=context)
     if verdict.verdict is not TraceResult.VIOLATION:
         return (), ""
     return tuple(dict.fromkeys(f"{breach.rule} {breach.guard}" for breach in verdict.breaches)), ""
+
+
+def members_of(chain: Chain, recording: Path) -> tuple[Members, ...]:
+    """The weights that headers tell, from the heights on where they change."""
+    period = chain.genesis.leader_period_blocks
+    found = [Members(0, (1,) * len(chain.nodes), period)]
+    for block in sorted(load_any_recording(recording).blocks, key=lambda block: block.number):
+        if block.weights and block.weights != found[-1].weights and block.number > found[-1].since:
+            found.append(Members(block.number, block.weights, period))
+    return tuple(found)
 
 
 def records_of(chain: Chain) -> list[TraceRecord]:

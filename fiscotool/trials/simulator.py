@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator
+from typing import Final
 
 from fiscotool.mutants.mutant import Mutant
 from fiscotool.sim.settings import STRATEGIES
@@ -18,15 +19,19 @@ from fiscotool.trials.worlds import WORLDS
 
 METHOD = "simulator"
 
-HONEST_WORLDS = ("calm", "slow", "down", "restarts", "crashes", "burst", "five", "weights", "sluggish", "swarm")
-CORNERS = ("two_locks", "redated", "twice_asked")
+HONEST_WORLDS = ("calm", "slow", "down", "restarts", "crashes", "burst", "five", "weights", "sluggish", "stumbling", "heavier", "swarm")
+CORNERS = ("two_locks", "redated", "twice_asked", "old_list")
+
+
+NOT_IN: Final[dict[str, tuple[str, ...]]] = {"fisco3": (), "fisco2": ("heavier", "stumbling"), "classic": ("heavier", "weights")}
+"""Worlds that make no sense in a dialect: members of classic never change, and 2.x makes another block where one could not be executed."""
 
 
 def worlds_for(mutant: Mutant) -> tuple[str, ...]:
     """The worlds worth trying, likely ones first."""
     fisco3 = mutant.dialect == "fisco3"
     liars = tuple(name for name in WORLDS if name not in (*HONEST_WORLDS, *CORNERS) and (fisco3 or name in STRATEGIES))
-    honest = tuple(name for name in HONEST_WORLDS if mutant.dialect != "classic" or name != "weights")
+    honest = tuple(name for name in HONEST_WORLDS if name not in NOT_IN[mutant.dialect])
     honest = (*honest, *CORNERS) if fisco3 else honest
     return (*liars, *honest) if mutant.needs_byzantine else (*honest, *liars)
 

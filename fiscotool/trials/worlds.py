@@ -10,6 +10,8 @@
     five          five replicas, crashes and partitions
     weights       crashes while the weights change
     sluggish      crashes, and executing takes longer than the timeout
+    stumbling     every execution fails the first time
+    heavier       all weights become three, then a liar asks for a view far away
     <corner>      a state that is rarely reached (`corners`), of fisco3
     <liar>        one replica of `liars` or `sim.settings.STRATEGIES` among four, under crashes, loss and duplicates
 
@@ -22,12 +24,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
+from fiscotool.pbft.events import Event, Executed
 from fiscotool.sim import faults
 from fiscotool.sim.adversary import Strategy
 from fiscotool.sim.cluster import Cluster
+from fiscotool.sim.replica import Replica
 from fiscotool.sim.schedule import plan, play
 from fiscotool.sim.settings import STRATEGIES, draw_settings
-from fiscotool.trials.corners import redated, twice_asked, two_locks
+from fiscotool.trials.corners import old_list, redated, twice_asked, two_locks
 from fiscotool.trials.liars import LIARS
 from fiscotool.trials.place import Place, complaints
 
@@ -138,6 +142,37 @@ def sluggish(place: Place, seed: int) -> tuple[str, ...]:
     return _play(place, seed, {}, **{**CRASHES, "execute_ticks": 4_000})
 
 
+def stumbling(place: Place, seed: int) -> tuple[str, ...]:
+    """Every execution fails the first time, in every replica."""
+    cluster = _calm(place, seed)
+    failed: set[tuple[int, bytes]] = set()
+    post = cluster.post
+
+    def stumble(replica: Replica, event: Event, ticks: int = 0) -> None:
+        if isinstance(event, Executed) and (replica.index, event.digest) not in failed:
+            failed.add((replica.index, event.digest))
+            event = replace(event, block_hash=None)
+        post(replica, event, ticks)
+
+    cluster.post = stumble  # type: ignore[method-assign]  # the one place where work's results come in
+    for number in range(3):
+        cluster.submit(f"t{number}")
+        cluster.run(2_000)
+    return _end(cluster)
+
+
+def heavier(place: Place, seed: int) -> tuple[str, ...]:
+    """One of four has the weight of the old f+1 now, and is less than the new f+1."""
+    cluster = _calm(place, seed, strategies={3: LIARS["farview"]()})
+    cluster.submit("weights:3,3,3,3#1")
+    cluster.run(6_000, until=lambda: min(cluster.heights) >= 1)
+    cluster.crash(0)
+    for number in range(4):
+        cluster.submit(f"t{number}")
+        cluster.run(2_500)
+    return _end(cluster)
+
+
 def with_liar(name: str) -> World:
     """A world with one liar; calm every other time."""
     make: Callable[[], Strategy] = STRATEGIES[name] if name in STRATEGIES else LIARS[name]
@@ -151,9 +186,11 @@ def with_liar(name: str) -> World:
     return world
 
 
+HONEST: Final = (calm, slow, down, restarts, burst, crashes, swarm, five, weights, sluggish, stumbling, heavier)
+
 WORLDS: Final[dict[str, World]] = {
-    **{world.__name__: world for world in (calm, slow, down, restarts, burst, crashes, swarm, five, weights, sluggish)},
-    **{world.__name__: world for world in (two_locks, redated, twice_asked)},
+    **{world.__name__: world for world in HONEST},
+    **{world.__name__: world for world in (two_locks, redated, twice_asked, old_list)},
     **{name: with_liar(name) for name in (*STRATEGIES, *LIARS)},
 }
 """By name."""
