@@ -17,7 +17,9 @@ from fiscotool.pbft.types import Digest, Height, View
 from fiscotool.sim import chain
 from fiscotool.sim.replica import Replica
 
-VIEWS: Final = 8
+VIEWS: Final = 64
+"""Views that `_any_view` draws from: beyond a pipeline of views, so that those which are too far are drawn, too."""
+
 HEIGHTS_AHEAD: Final = 12
 NUMBERED: Final = (PrePrepare, Prepare, Commit, CheckPoint, ViewChange)
 

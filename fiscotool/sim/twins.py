@@ -24,10 +24,14 @@ from typing import Any, Final
 from fiscotool.pbft import effects as do
 from fiscotool.pbft import events as ev
 from fiscotool.pbft.dialects import Dialect
+from fiscotool.pbft.making import make_received
 from fiscotool.pbft.properties import Violation
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.types import Digest, Height, NodeIndex
 from fiscotool.sim import chain
+
+_OF_THE_DISK: Final = (do.Persist, do.Remember, do.AgreedIndex, do.Reject)
+"""Effects that change nothing here: no copy restarts or synchronises."""
 
 Partition = tuple[int, ...]
 """Copy i is in part `partition[i]`; parts are numbered in the order of their first copy."""
@@ -203,6 +207,7 @@ class Explorer:
         ]
         queue = deque(events)
         step, steps = self.dialect.step, 0
+        sign, rules = chain.sign, self.rules
         while queue and steps < STEPS_MAX:
             index, event = queue.popleft()
             steps += 1
@@ -210,11 +215,14 @@ class Explorer:
             copy.state, effects = step(copy.state, event)
             for effect in effects:
                 if isinstance(effect, do.Broadcast):
-                    heard = ev.Received(chain.sign(effect.message, self.rules))
+                    heard = make_received(sign(effect.message, rules))
                     queue.append((index, heard))
-                    queue.extend([(to, heard) for to in peers[index]])
+                    for to in peers[index]:
+                        queue.append((to, heard))
+                elif isinstance(effect, _OF_THE_DISK):
+                    continue
                 elif isinstance(effect, do.Send):
-                    heard = ev.Received(chain.sign(effect.message, self.rules))
+                    heard = make_received(sign(effect.message, rules))
                     if effect.to == self.owners[index]:
                         queue.append((index, heard))  # HotStuff's votes may be for oneself.
                         continue

@@ -19,9 +19,12 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 TARGET: Final = ROOT / "build/fast"
 
-CORE: Final = "admission checkpoint counting newview normal quorum recovery reproposal sealing shortcut state step timers viewchange voting"
+CORE: Final = (
+    "admission checkpoint counting local_properties newview normal quorum recovery reproposal "
+    "sealing shortcut state step timers viewchange voting"
+)
 WORLD: Final = "chain clock cluster network replica workplace"
-BUILD_S: Final = 900
+BUILD_S: Final = 1_800
 CHECK_S: Final = 300
 
 SETUP: Final = """

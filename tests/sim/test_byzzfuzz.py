@@ -14,7 +14,7 @@ from fiscotool.pbft.messages import Commit, Prepare, PrePrepare, ViewChange
 from fiscotool.pbft.rules import Quirk, Rules
 from fiscotool.pbft.types import Digest, Height, NodeIndex, View
 from fiscotool.sim import chain
-from fiscotool.sim.byzzfuzz import Wire, draw_plan, run_cell, run_plan
+from fiscotool.sim.byzzfuzz import Lie, Plan, Wire, draw_plan, run_cell, run_plan
 from fiscotool.sim.mutations import SCOPES, mutate
 from fiscotool.sim.replica import Replica
 
@@ -81,6 +81,7 @@ def test_every_dialect_withstands_its_budget(dialect: object) -> None:
         pytest.param("f15-low-mark-kept", range(6, 9), "liveness", "", id="heights refused for ever"),
         pytest.param("higher-view-preprepare", range(82, 86), "agreement", "PrePrepare: view-off", id="a proposal of a later view"),
         pytest.param("f4-proposal-unchecked", range(101, 104), "liveness", "unsound-block", id="a block that cannot be executed"),
+        pytest.param("f13-far-views-kept", range(102, 104), "agreement", "PrePrepare: any-view", id="a proposal of a far view kept"),
         pytest.param("new-view-unchecked", range(74, 77), "agreement", "NewView: hollow", id="a new view without its proof"),
     ],
 )
@@ -91,6 +92,15 @@ def test_planted_holes_are_found(quirk: str, seeds: range, wanted: str, lie: str
     assert any(lie in told for told in cell.first.told)
     again = run_plan(FISCO3, cell.first.plan, nodes=4, rounds=24, scope="any", quirks=frozenset({Quirk(quirk)}))
     assert again == cell.first
+
+
+def test_an_invalid_block_that_is_kept_heals_before_anyone_must_complain() -> None:
+    """Why f5-invalid-kept is not found: whoever leads accepts its own block, so in two views after the lie a quorum is free again."""
+    names = [name for name, _, kinds in SCOPES["any"] if issubclass(PrePrepare, kinds)]
+    lie = Lie(0, (0, 2, 3), names.index("unsound-block"))
+    verdict = run_plan(FISCO3, Plan(1, 1, (), (lie,)), nodes=4, rounds=4, scope="any", quirks=frozenset({Quirk.INVALID_KEPT}))
+    assert verdict.told == ("round 0: PrePrepare: unsound-block",)
+    assert verdict.broken == ()
 
 
 def test_a_block_that_nobody_submitted_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
