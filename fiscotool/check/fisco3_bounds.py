@@ -10,6 +10,9 @@ VALUES: Final = (1, 2)
 """What a leader may propose at a height. 0 is nothing, FILLER the empty block of a new leader."""
 FILLER: Final = 3
 NAMES: Final = ("-", "a", "b", "empty")
+EVERYBODY: Final = tuple(range(NODES))
+REMOVES: Final = 2
+"""The first block that changes the list of members, see `Limits.leaves`."""
 
 HOLES: Final = {
     "amnesia": "votes and locks are lost in a crash (H6)",
@@ -66,6 +69,10 @@ class Limits:
     quorum              votes that certify; 3 of 4, or fewer as a planted bug
     values              what a leader may choose from at each height
     symmetry            call the value that is proposed first at a height by the first name: half the states, the same verdict
+    open_views          more than the protocol allows: nobody need ask for a view, and whatever was certified before, or a filler, may be
+                        proposed again to anybody in it. What holds of all these schedules holds of the protocol's
+    leaves              block 1 is a system block: its value b takes this replica off the list of members from height 2 on, its other
+                        values leave the list as it is. Nothing is said above it by those who have not written it (D12)
     """
 
     heights: int = 1
@@ -77,15 +84,28 @@ class Limits:
     values: tuple[int, ...] = VALUES
     symmetry: bool = True
     open_views: bool = False
+    leaves: int | None = None
+
+    def are_alike(self, h: int) -> bool:
+        """Whether the values that may be proposed at a height differ in name alone, and the walk may go by it."""
+        return self.symmetry and not (self.leaves is not None and h == 1)
 
     @property
     def support(self) -> int:
         """Checkpoints that prove that an honest replica executed a block: f + 1."""
-        return (NODES - 1) // 3 + 1
+        return support_of(EVERYBODY)
 
-    def is_led_by_liar(self, h: int, view: int) -> bool:
+    def members(self, h: int, first: int) -> tuple[int, ...]:
+        """Who decides height `h` on top of the first block `first`."""
+        return tuple(i for i in EVERYBODY if i != self.leaves) if h > 1 and first == REMOVES and self.leaves is not None else EVERYBODY
+
+    def lists(self, h: int) -> tuple[tuple[int, ...], ...]:
+        """Every list of members that may decide a height."""
+        return tuple(dict.fromkeys((EVERYBODY, self.members(h, REMOVES))))
+
+    def is_led_by_liar(self, h: int, view: int, members: tuple[int, ...] = EVERYBODY) -> bool:
         """Whether the Byzantine replica leads this height in this view."""
-        return leader_of(h, view) == self.byzantine
+        return leader_of(h, view, members) == self.byzantine
 
     @property
     def honest(self) -> tuple[int, ...]:
@@ -93,6 +113,16 @@ class Limits:
         return tuple(i for i in range(NODES) if i != self.byzantine)
 
 
-def leader_of(height: int, view: int) -> int:
+def leader_of(height: int, view: int, members: tuple[int, ...] = EVERYBODY) -> int:
     """Rule D2, with a leader period of one block."""
-    return (height + view) % NODES
+    return members[(height + view) % len(members)]
+
+
+def support_of(members: tuple[int, ...]) -> int:
+    """How many are f + 1 of a list: so many checkpoints prove that an honest replica executed a block."""
+    return (len(members) - 1) // 3 + 1
+
+
+def bits_of(members: tuple[int, ...]) -> int:
+    """A list as bits."""
+    return sum(1 << i for i in members)

@@ -69,7 +69,7 @@ class Fisco3Frame(PackedFrame):
             if self._is_possible(kind)
             for h in (self._places.heights if kind in OF_A_HEIGHT else (0,))
             for view in (range(1, limits.view_max + 1) if kind in READERS else (ANY_VIEW,))
-            if kind != "new view" or can_lead(i, view, limits.heights)
+            if kind != "new view" or can_lead(i, view, limits)
         ]
         self.part_names = [(i, kind, h) for i, kind, h, _ in named]
         self.part_views = [view for *_, view in named]
@@ -85,11 +85,14 @@ class Fisco3Frame(PackedFrame):
     def _widen(self, message: Changed | Entered, at: int) -> None:
         """Shows a new message to the parts that read it."""
         for part, ((i, kind, _), view) in enumerate(zip(self.part_names, self.part_views, strict=True)):
-            reads = view == message.view and not (
-                kind == "new view" and isinstance(message, Entered) and leader_of(message.base + 1, message.view) != i
-            )
+            reads = view == message.view and not (kind == "new view" and isinstance(message, Entered) and not self._leads(i, message))
             if reads or (isinstance(message, Changed) and kind == "time out" and i == message.sender):
                 self._masks[part] |= 1 << at
+
+    def _leads(self, i: int, message: Entered) -> bool:
+        """Whether a new view can be this replica's."""
+        h = message.base + 1
+        return any(leader_of(h, message.view, members) == i for members in self.limits.lists(h))
 
     def initial(self) -> int:
         """Everybody in view 0 at height 0; every vote of the Byzantine replica is there."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fiscotool.check.fisco3_bounds import FILLER, NAMES, Changed, Lock, Slot, leader_of
+from fiscotool.check.fisco3_bounds import FILLER, NAMES, Changed, Lock, Slot, bits_of, leader_of, support_of
 from fiscotool.check.fisco3_frame import Fisco3Frame
 from fiscotool.check.fisco3_local import Local
 from fiscotool.check.fisco3_views import told_again
@@ -34,7 +34,7 @@ class PackedFisco3(Fisco3Frame):
     def _steps(self, part: int, s: int) -> Iterator[Step]:
         (i, kind, h), view = self.part_names[part], self.part_views[part]
         me = self._places.read(i, s)
-        if h and self.only_view not in {None, me.view}:
+        if h and (self.only_view not in {None, me.view} or self._is_barred(i, me, h)):
             return
         match kind:
             case "propose":
@@ -63,11 +63,22 @@ class PackedFisco3(Fisco3Frame):
             case _:
                 yield from self._sync(i, me, s)
 
+    def _is_barred(self, i: int, me: Local, h: int) -> bool:
+        """D12: what is above a system block waits for it, and then for those on the list alone."""
+        first = me.written_at(1)
+        return self.limits.leaves is not None and h > 1 and (not first or i not in self.limits.members(h, first))
+
+    def _members(self, me: Local, h: int) -> tuple[int, ...]:
+        """Who decides a height, as far as this replica knows."""
+        return self.limits.members(h, me.written_at(1))
+
     def _propose(self, i: int, me: Local, s: int, h: int) -> Iterator[Step]:
         """Rule 1 and D10: a leader locked on a value proposes it again. Its own pre-prepare is accepted in the same step."""
         is_next = h == me.height + 1 or (h > me.height + 1 and me.agreed.get(h - 1, 0) > 0)
         fresh = me.accepted.get(h, (-1, 0))[0] < me.view and not me.agreed.get(h)
-        if self._guards.allow("propose", leads=leader_of(h, me.view) == i, is_next=is_next, not_voted_in_this_view=fresh):
+        if self._guards.allow(
+            "propose", leads=leader_of(h, me.view, self._members(me, h)) == i, is_next=is_next, not_voted_in_this_view=fresh
+        ):
             lock = me.locks.get(h)
             for value in (lock.value,) if lock else self._choice(s, h):
                 slot = (me.view, h, value)
@@ -76,7 +87,7 @@ class PackedFisco3(Fisco3Frame):
 
     def _choice(self, s: int, h: int) -> tuple[int, ...]:
         """The values a leader may take: under symmetry none before those with earlier names were voted for at this height."""
-        if not self.limits.symmetry:
+        if not self.limits.are_alike(h):
             return self.limits.values
         used = self._places.used(s, h)
         fresh = [value for value in self.limits.values if value not in used]
@@ -85,7 +96,7 @@ class PackedFisco3(Fisco3Frame):
     def _accept(self, i: int, me: Local, s: int, h: int) -> Iterator[Step]:
         """Rule 3, also in timeout (D3). A liar that leads proposes what it likes."""
         shown = list(self._places.proposed(s, h))
-        if self.limits.is_led_by_liar(h, me.view):
+        if self.limits.is_led_by_liar(h, me.view, self._members(me, h)):
             shown += [(me.view, h, value) for value in self._choice(s, h)]
         for slot in shown:
             view, _, value = slot
@@ -117,7 +128,7 @@ class PackedFisco3(Fisco3Frame):
         slot = (view, h, value)
         if view < 0 or me.locks.get(h) == Lock(h, view, value):
             return
-        enough = self._places.count(s, "prepare", slot) >= self.limits.quorum
+        enough = self._places.count(s, "prepare", slot, bits_of(self._members(me, h))) >= self.limits.quorum
         if self._guards.allow("prepared", not_in_timeout=not me.in_timeout, own_view=view == me.view, quorum_of_prepares=enough):
             after = self._places.send(s, "commit", slot, i)
             yield "prepared", f"holds {_named(slot)} prepared", self._places.put(after, i, me.with_lock(Lock(h, view, value)))
@@ -128,7 +139,7 @@ class PackedFisco3(Fisco3Frame):
         if lock is None or me.agreed.get(h) == lock.value:
             return
         slot = (lock.view, h, lock.value)
-        enough = self._places.count(s, "commit", slot) >= self.limits.quorum
+        enough = self._places.count(s, "commit", slot, bits_of(self._members(me, h))) >= self.limits.quorum
         if self._guards.allow("agreed", not_in_timeout=not me.in_timeout, own_view=lock.view == me.view, quorum_of_commits=enough):
             after = s | 1 << self._places.torn if me.agreed.get(h) else s
             now = me.with_agreed(h, lock.value)
@@ -139,8 +150,11 @@ class PackedFisco3(Fisco3Frame):
         done = list(me.executed())
         below = done[-1] if done else me.written
         h = len(below) + 1
+        if self._is_barred(i, me, h):
+            return
+        support = support_of(self._members(me, h))
         for prefix in self._places.prefixes_on(below):
-            if self._guards.allow("pull", **{"f+1_checkpoints": self._places.count_checkpoints(s, prefix) >= self.limits.support}):
+            if self._guards.allow("pull", **{"f+1_checkpoints": self._places.signers(s, prefix).bit_count() >= support}):
                 now = me.with_agreed(h, prefix[-1])
                 after = self._places.put(self._places.send_checkpoints(s, now, i), i, now)
                 yield "pull", f"pulls {NAMES[prefix[-1]]} at height {h}", after
@@ -149,7 +163,7 @@ class PackedFisco3(Fisco3Frame):
         """Rules 8 and 21: checkpoints of a quorum make a block, whether consensus or synchronisation brought it."""
         h = me.height + 1
         for prefix in self._places.prefixes_on(me.written):
-            if self._guards.allow("write", quorum_of_checkpoints=self._places.count_checkpoints(s, prefix) >= self.limits.quorum):
+            if self._guards.allow("write", quorum_of_checkpoints=self._places.signers(s, prefix).bit_count() >= self.limits.quorum):
                 now = me.with_block(prefix[-1])
                 after = self._places.put(self._places.send_checkpoints(s, now, i), i, now)
                 yield "write", f"writes block {h} = {NAMES[prefix[-1]]}", after
@@ -166,8 +180,9 @@ class PackedFisco3(Fisco3Frame):
         """Rule 15. The leader enters the view it shows, in the same step, so it shows one."""
         if self.only_view not in {None, view}:
             return
-        found = sorted(self._messages.composed(s, view, me.height))
-        leads, later = leader_of(me.height + 1, view) == i, view > me.view
+        members = self._members(me, me.height + 1)
+        found = sorted(self._messages.composed(s, view, me.height, members))
+        leads, later = leader_of(me.height + 1, view, members) == i, view > me.view
         if self._guards.allow("new view", leads=leads, later_view=later, quorum_of_view_changes=bool(found)):
             for message in found:
                 after = s | 1 << self._messages.place_of(message)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Final
 
-from fiscotool.check.fisco3_bounds import FILLER, NODES, Limits, Lock, Slot
+from fiscotool.check.fisco3_bounds import FILLER, NODES, Limits, Lock, Slot, bits_of
 from fiscotool.check.fisco3_local import Local, Prefix
 from fiscotool.check.howard_bits import bits_at
 
@@ -85,7 +85,8 @@ class Places:
             return 0
         views = (1 << OWN_BITS) - 1 << at
         if kind in {"accept", "accept again", "prepared"}:
-            return views | (1 << HEIGHT_BITS) - 1 << at + OWN_BITS + HEIGHT_BITS * (h - 1)
+            first = (1 << VALUE_BITS) - 1 << at + OWN_BITS if self.limits.leaves is not None else 0
+            return views | first | (1 << HEIGHT_BITS) - 1 << at + OWN_BITS + HEIGHT_BITS * (h - 1)
         if kind == "enter view":
             return views
         if kind == "new view":
@@ -151,13 +152,13 @@ class Places:
         others = EVERYONE & ~self.liar
         return found | {slot[2] for slot, at in self.votes["prepare"].items() if slot[1] == h and s >> at & others}
 
-    def count(self, s: int, kind: str, slot: Slot) -> int:
-        """How many replicas sent this vote."""
-        return (s >> self.votes[kind][slot] & EVERYONE).bit_count()
+    def count(self, s: int, kind: str, slot: Slot, members: int = EVERYONE) -> int:
+        """How many of the members sent this vote."""
+        return (s >> self.votes[kind][slot] & members).bit_count()
 
-    def count_checkpoints(self, s: int, prefix: Prefix) -> int:
-        """How many replicas signed this chain."""
-        return (s >> self.checkpoint[prefix] & EVERYONE).bit_count() if prefix in self.checkpoint else 0
+    def signers(self, s: int, prefix: Prefix) -> int:
+        """Which members of the list that decides its last block signed this chain."""
+        return s >> self.checkpoint[prefix] & bits_of(self.limits.members(len(prefix), prefix[0]))
 
     def send(self, s: int, kind: str, slot: Slot, sender: int = 0) -> int:
         """With this message sent."""
@@ -173,7 +174,9 @@ class Places:
         """With this proposal accepted and the Prepare sent."""
         view, h, value = slot
         after = self.send(s, "prepare", slot, i)
-        if slot in self.certified and self.count(s, "prepare", slot) < self.limits.quorum <= self.count(after, "prepare", slot):
+        members = bits_of(self.limits.members(h, me.written_at(1)))
+        before, now = (self.count(one, "prepare", slot, members) for one in (s, after))
+        if slot in self.certified and before < self.limits.quorum <= now:
             after |= 1 << self.certified[slot]
         return self.put(after, i, me.with_vote(h, view, value))
 

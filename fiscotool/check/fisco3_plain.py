@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import combinations, product
 from typing import NamedTuple
 
-from fiscotool.check.fisco3_bounds import FILLER, NAMES, NODES, Limits, leader_of
+from fiscotool.check.fisco3_bounds import FILLER, NAMES, NODES, Limits
 from fiscotool.check.model import Taken
 
 Vote = tuple[str, int, int, int, int]
@@ -54,19 +54,8 @@ class PlainFisco3:
     """The model for `check.explore`."""
 
     actions = (
-        "propose",
-        "accept",
-        "accept again",
-        "prepared",
-        "agreed",
-        "pull",
-        "write",
-        "time out",
-        "new view",
-        "enter view",
-        "crash",
-        "sync",
-    )
+        "propose", "accept", "accept again", "prepared", "agreed", "pull", "write", "time out", "new view", "enter view", "crash", "sync",
+    )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
         if limits.holes:
@@ -101,6 +90,8 @@ class PlainFisco3:
 
     def _of(self, i: int, me: Member, w: World) -> Iterator[tuple[str, str, World]]:
         for h in self._heights:
+            if self._waits(i, me.chain, h):
+                continue
             yield from self._propose(i, me, w, h)
             yield from self._accept(i, me, w, h)
             yield from self._certify(i, me, w, h)
@@ -111,7 +102,7 @@ class PlainFisco3:
             yield "crash", "crashes", _with(w, i, me._replace(view=0, target=1, agreed=done))._replace(crashes=w.crashes + 1)
 
     def _choice(self, w: World, h: int) -> list[int]:
-        if not self.limits.symmetry:
+        if not self.limits.symmetry or (h == 1 and self.limits.leaves is not None):
             return list(self.limits.values)
         named = {value for kind, _, height, value, _ in w.votes if height == h and kind in {"preprepare", "prepare"}}
         found: list[int] = []
@@ -122,7 +113,7 @@ class PlainFisco3:
 
     def _propose(self, i: int, me: Member, w: World, h: int) -> Iterator[tuple[str, str, World]]:
         known = dict(me.agreed)
-        if leader_of(h, me.view) != i or h <= len(me.chain) or (h > len(me.chain) + 1 and h - 1 not in known) or h in known:
+        if self._leader(me.chain, h, me.view) != i or h <= len(me.chain) or (h > len(me.chain) + 1 and h - 1 not in known) or h in known:
             return
         if _voted_view(me, h) >= me.view:
             return
@@ -138,7 +129,7 @@ class PlainFisco3:
         lock, known = _lock(me, h), dict(me.agreed)
         fresh = {value for kind, view, height, value, _ in w.votes if (kind, view, height) == ("preprepare", me.view, h)}
         offers = [(value, "accepts", -1) for value in sorted(fresh)]
-        if leader_of(h, me.view) == self.limits.byzantine:
+        if self._leader(me.chain, h, me.view) == self.limits.byzantine:
             offers += [(value, "accepts", -1) for value in self._choice(w, h)]
         again: dict[int, int] = {}
         for _, _, entries in self._new_views(w, me.view):
@@ -158,19 +149,45 @@ class PlainFisco3:
         lock, known = _lock(me, h), dict(me.agreed)
         for height, view, value in me.voted:
             is_new = lock is None or lock != (h, view, value)
-            if height == h and view == me.view and is_new and self._count(w, "prepare", view, h, value) >= self.limits.quorum:
+            if height == h and view == me.view and is_new and self._count(w, "prepare", view, h, value, me.chain) >= self.limits.quorum:
                 held = frozenset(one for one in me.locked if one[0] != h) | {(h, view, value)}
                 sent = w._replace(votes=w.votes | {("commit", view, h, value, i)})
                 yield "prepared", f"holds {NAMES[value]} at height {h} in view {view} prepared", _with(sent, i, me._replace(locked=held))
-        if lock and lock[1] == me.view and known.get(h) != lock[2] and self._count(w, "commit", lock[1], h, lock[2]) >= self.limits.quorum:
+        if (
+            lock
+            and lock[1] == me.view
+            and known.get(h) != lock[2]
+            and self._count(w, "commit", lock[1], h, lock[2], me.chain) >= self.limits.quorum
+        ):
             now = me._replace(agreed=frozenset(one for one in me.agreed if one[0] != h) | {(h, lock[2])})
             yield "agreed", f"agrees on {NAMES[lock[2]]} at height {h} in view {lock[1]}", _sign(_with(w, i, now), i, now)
 
-    def _count(self, w: World, kind: str, view: int, h: int, value: int) -> int:
-        return sum((kind, view, h, value, j) in w.votes for j in self.limits.honest) + (self.limits.byzantine is not None)
+    def _list(self, chain: tuple[int, ...], h: int) -> list[int]:
+        """Who decides a height on a chain: one is gone once the first block said so."""
+        everybody = list(range(NODES))
+        if self.limits.leaves is not None and h > 1 and chain[:1] == (2,):
+            everybody.remove(self.limits.leaves)
+        return everybody
+
+    def _leader(self, chain: tuple[int, ...], h: int, view: int) -> int:
+        found = self._list(chain, h)
+        return found[(h + view) % len(found)]
+
+    def _waits(self, i: int, chain: tuple[int, ...], h: int) -> bool:
+        """Above a system block that is not written, or no longer asked."""
+        return self.limits.leaves is not None and h > 1 and (not chain or i not in self._list(chain, h))
+
+    def _count(self, w: World, kind: str, view: int, h: int, value: int, chain: tuple[int, ...]) -> int:
+        return sum(j == self.limits.byzantine or (kind, view, h, value, j) in w.votes for j in self._list(chain, h))
+
+    def _certified(self, w: World, view: int, h: int, value: int) -> bool:
+        """Whether there is a certificate: under the list that those who voted went by."""
+        voters = {j for kind, *told, j in w.votes if kind == "prepare" and told == [view, h, value]}
+        chains = {w.members[j].chain for j in voters} or {()}
+        return any(self._count(w, "prepare", view, h, value, chain) >= self.limits.quorum for chain in chains)
 
     def _signers(self, w: World, chain: tuple[int, ...]) -> int:
-        return sum((chain, j) in w.signed for j in self.limits.honest) + (self.limits.byzantine is not None)
+        return sum(j == self.limits.byzantine or (chain, j) in w.signed for j in self._list(chain, len(chain)))
 
     def _ledger(self, i: int, me: Member, w: World) -> Iterator[tuple[str, str, World]]:
         """Rules 8, 9 and 21."""
@@ -178,7 +195,8 @@ class PlainFisco3:
         below = done[-1] if done else me.chain
         for value in (*self.limits.values, FILLER):
             h = len(below) + 1
-            if h <= self.limits.heights and self._signers(w, (*below, value)) >= self.limits.support:
+            enough = (len(self._list(me.chain, h)) - 1) // 3 + 1
+            if h <= self.limits.heights and not self._waits(i, me.chain, h) and self._signers(w, (*below, value)) >= enough:
                 now = me._replace(agreed=me.agreed | {(h, value)})
                 yield "pull", f"pulls {NAMES[value]} at height {h}", _sign(_with(w, i, now), i, now)
             h = len(me.chain) + 1
@@ -198,8 +216,8 @@ class PlainFisco3:
                 continue
             told: Asked = (view, i, len(me.chain), me.locked)
             yield "time out", f"asks for view {view}", _with(w, i, me._replace(target=view))._replace(asked=w.asked | {told})
-            if leader_of(len(me.chain) + 1, view) == i:
-                for message in self._compose(w, view, len(me.chain)):
+            if self._leader(me.chain, len(me.chain) + 1, view) == i:
+                for message in self._compose(w, view, len(me.chain), self._list(me.chain, len(me.chain) + 1)):
                     entered = _with(w, i, me._replace(view=view, target=view))
                     yield "new view", f"shows view {view}", entered._replace(shown=w.shown | {message})
             if self._new_views(w, view):
@@ -209,18 +227,19 @@ class PlainFisco3:
         """What there is, and what a liar that leads adds."""
         found = {one for one in w.shown if one[0] == view}
         for height in range(self.limits.heights + 1) if view else ():
-            if leader_of(height + 1, view) == self.limits.byzantine:
-                found |= self._compose(w, view, height)
+            for chain in ((1,), (2,)):
+                if self._leader(chain, height + 1, view) == self.limits.byzantine:
+                    found |= self._compose(w, view, height, self._list(chain, height + 1))
         return found
 
-    def _compose(self, w: World, view: int, height: int) -> set[Shown]:
+    def _compose(self, w: World, view: int, height: int, members: list[int]) -> set[Shown]:
         """Rule 15, over every set of view changes of a quorum."""
         told = [one for one in w.asked if one[0] == view and one[2] >= height]
         if self.limits.byzantine is not None:
             told += [lie for claim in {height, *(one[2] for one in told)} for lie in self._lies(w, view, claim)]
         found = set()
         for size in range(self.limits.quorum, NODES + 1):
-            for senders in combinations(range(NODES), size):
+            for senders in combinations(members, size):
                 found |= {_again(view, chosen) for chosen in product(*([one for one in told if one[1] == j] for j in senders))}
         return found
 
@@ -230,9 +249,7 @@ class PlainFisco3:
         assert b is not None
         values = (*self.limits.values, FILLER)
         real = [
-            [None, *((h, v, x) for v in range(view) for x in values if self._count(w, "prepare", v, h, x) >= self.limits.quorum)]
-            for h in self._heights
-            if h > claim
+            [None, *((h, v, x) for v in range(view) for x in values if self._certified(w, v, h, x))] for h in self._heights if h > claim
         ]
         for locks in product(*real):
             yield view, b, claim, frozenset(lock for lock in locks if lock is not None)

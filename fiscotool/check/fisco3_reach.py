@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fiscotool.check.fisco3_bounds import Limits, leader_of
+from fiscotool.check.fisco3_bounds import Limits
 from fiscotool.check.fisco3_frame import ACTIONS, ASKED, CONJUNCTS, GOALS, OF_VIEWS
 from fiscotool.check.guards import guard_name
 
@@ -45,9 +45,9 @@ def _of_action(limits: Limits, action: str) -> str:
     if action == "sync":
         sent = limits.byzantine is not None and "empty-block-unchecked" in limits.holes
         return "" if sent else "no hole lets blocks in without signatures"
-    if action == "propose" and all(limits.is_led_by_liar(h, view) for h in heights for view in views):
+    if action == "propose" and all(_always_led(limits, h, view) for h in heights for view in views):
         return "the liar leads everything"
-    if action == "new view" and all(limits.is_led_by_liar(h, view) for h in (*heights, limits.heights + 1) for view in views[1:]):
+    if action == "new view" and all(_always_led(limits, h, view) for h in (*heights, limits.heights + 1) for view in views[1:]):
         return "the liar leads every later view"
     return ""
 
@@ -57,11 +57,11 @@ def _of_name(limits: Limits, name: str) -> str:
         return NO_VIEWS
     if name.endswith("not in timeout") and (limits.open_views or not limits.view_max) and not limits.crashes:
         return "nobody asks for a view or starts again"
-    lies_first = any(limits.is_led_by_liar(h, 0) for h in range(1, limits.heights + 1))
+    lies_first = any(limits.is_led_by_liar(h, 0, members) for h in range(1, limits.heights + 1) for members in limits.lists(h))
     if name == "accept: not agreed otherwise" and not limits.view_max and not lies_first:
         return "an honest leader proposes one block in a view"
     if name == "accept: own view" and not any(
-        leader_of(h, view) != limits.byzantine for h in range(1, limits.heights + 1) for view in range(limits.view_max + 1)
+        not _always_led(limits, h, view) for h in range(1, limits.heights + 1) for view in range(limits.view_max + 1)
     ):
         return "the liar proposes in the view of whom it talks to"
     if name == "accept again: lock opens" and limits.view_max == 1 and limits.heights == 1 and not limits.open_views:
@@ -69,3 +69,8 @@ def _of_name(limits: Limits, name: str) -> str:
     if name == "an empty block fills a gap" and not (limits.view_max and (limits.heights > 1 or limits.open_views)):
         return "a gap needs two heights and two views"
     return ""
+
+
+def _always_led(limits: Limits, h: int, view: int) -> bool:
+    """Whether the liar leads a height in a view whatever the list of members is."""
+    return all(limits.is_led_by_liar(h, view, members) for members in limits.lists(h))

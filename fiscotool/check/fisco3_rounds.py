@@ -83,6 +83,8 @@ class RoundWalk:
     def __init__(self, limits: Limits) -> None:
         if limits.crashes:
             raise ValueError("a crash takes a replica back to view 0, so views cannot be taken in order")
+        if limits.leaves is not None:
+            raise ValueError("a list of members changes with a written block, and rounds write none")
         if not limits.open_views:
             raise ValueError("rounds need open views: view changes are no part of a round")
         self.limits = limits

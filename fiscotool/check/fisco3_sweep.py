@@ -248,7 +248,6 @@ def _remains(model: PackedFisco3, over: list[Slot], told: int) -> int:
     if limits.symmetry:
         for h in places.heights:
             rest |= sum(1 << places.preprepare[0, h, value] for value in places.used(told, h) if value != FILLER)
-    for at in places.checkpoint.values():
-        signers = told >> at & EVERYONE
-        rest |= (EVERYONE if signers.bit_count() >= limits.quorum else signers) << at
+    for prefix, at in places.checkpoint.items():
+        rest |= (EVERYONE if places.signers(told, prefix).bit_count() >= limits.quorum else told >> at & EVERYONE) << at
     return rest

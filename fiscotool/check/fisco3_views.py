@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import combinations, product
 
-from fiscotool.check.fisco3_bounds import FILLER, NAMES, NODES, Changed, Entered, Limits, Lock, leader_of
+from fiscotool.check.fisco3_bounds import EVERYBODY, FILLER, NAMES, NODES, Changed, Entered, Limits, Lock, leader_of
 from fiscotool.check.fisco3_places import Places
 
 READERS = {"new view", "enter view", "accept again"}
@@ -28,7 +28,7 @@ class ViewMessages:
         self.bits = 0
         self._reads = [places.proofs(view) for view in range(limits.view_max + 1)]
         self._shown: dict[tuple[int, int], list[Entered]] = {}
-        self._composed: dict[tuple[int, int, int], frozenset[Entered]] = {}
+        self._composed: dict[tuple[int, int, tuple[int, ...], int], frozenset[Entered]] = {}
 
     def place_of(self, message: Changed | Entered) -> int:
         """The bit of an honest replica's message."""
@@ -58,8 +58,9 @@ class ViewMessages:
             return found
         forged: set[Entered] = set()
         for height in range(self.limits.heights + 1):
-            if self.limits.is_led_by_liar(height + 1, view) or "new-view-unchecked" in self.limits.holes:
-                forged |= self._forged(s, view, height)
+            for members in self.limits.lists(height + 1):
+                if self.limits.is_led_by_liar(height + 1, view, members) or "new-view-unchecked" in self.limits.holes:
+                    forged |= self._forged(s, view, height, members)
         return sorted({*found, *forged})
 
     def is_shown(self, s: int, view: int) -> bool:
@@ -83,26 +84,25 @@ class ViewMessages:
         if self.limits.holes & {"new-view-unchecked", "duplicate-signers"}:
             yield from (Lock(h, view - 1, value) for value in (*self.limits.values, FILLER))
 
-    def composed(self, s: int, view: int, height: int) -> frozenset[Entered]:
-        """What an honest leader with `height` blocks can show: rule 15 over every quorum of view changes."""
-        seen = s & self._reads[view]
-        known = self._composed.get((view, height, seen))
+    def composed(self, s: int, view: int, height: int, members: tuple[int, ...] = EVERYBODY) -> frozenset[Entered]:
+        """What an honest leader with `height` blocks can show: rule 15 over every quorum of view changes of members."""
+        key = view, height, members, s & self._reads[view]
+        known = self._composed.get(key)
         if known is None:
-            known = self._composed[view, height, seen] = frozenset(
-                chosen_again(view, chosen) for chosen in self._quorums(seen, view, height)
-            )
+            quorums = self._quorums(s, view, height, members)
+            known = self._composed[key] = frozenset(chosen_again(view, chosen) for chosen in quorums)
         return known
 
-    def _forged(self, s: int, view: int, height: int) -> set[Entered]:
+    def _forged(self, s: int, view: int, height: int, members: tuple[int, ...]) -> set[Entered]:
         """What the liar can show: as a leader could; with a hole, anything."""
-        messages = set(self.composed(s, view, height))
+        messages = set(self.composed(s, view, height, members))
         if self.limits.holes & {"new-view-unchecked", "duplicate-signers"}:
             for values in product((0, *self.limits.values), repeat=self.limits.heights - height):
                 again = tuple(Lock(height + k, view - 1, value) for k, value in enumerate(values, 1) if value)
                 messages.add(Entered(view, height, again))
         return messages
 
-    def _quorums(self, s: int, view: int, height: int) -> Iterator[tuple[Changed, ...]]:
+    def _quorums(self, s: int, view: int, height: int, members: tuple[int, ...]) -> Iterator[tuple[Changed, ...]]:
         """Every set of view changes of a quorum of distinct senders, none of a ledger below `height`."""
         told: dict[int, list[Changed]] = {}
         for message, at in self._at.items():
@@ -112,7 +112,7 @@ class ViewMessages:
             claims = {height, *(one.written for given in told.values() for one in given)}
             told[self.limits.byzantine] = [one for claim in sorted(claims) for one in self._forged_changes(s, view, claim)]
         for size in range(self.limits.quorum, NODES + 1):
-            for senders in combinations(sorted(told), size):
+            for senders in combinations(sorted(set(told) & set(members)), size):
                 yield from product(*(told[sender] for sender in senders))
 
     def _forged_changes(self, s: int, view: int, height: int) -> Iterator[Changed]:
@@ -153,6 +153,7 @@ def told_again(message: Entered) -> str:
     return f"proposes {told} again" if told else "nothing again"
 
 
-def can_lead(i: int, view: int, heights: int) -> bool:
+def can_lead(i: int, view: int, limits: Limits) -> bool:
     """Whether a replica leads the view before the first block or after any."""
-    return any(leader_of(height + 1, view) == i for height in range(heights + 1))
+    heights = range(1, limits.heights + 2)
+    return any(leader_of(h, view, members) == i for h in heights for members in limits.lists(h))

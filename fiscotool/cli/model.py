@@ -73,6 +73,14 @@ model.add_command(explain)
 @click.option("--no-symmetry", is_flag=True, help=_of("no_symmetry", "explore renamed values apart."))
 @click.option("--sweep", "sweeps", is_flag=True, help=_of("sweeps", "view by view, forgetting what is over; for larger bounds."))
 @click.option("--open-views", is_flag=True, help=_of("open_views", "allow more: new views need no asking and may show any certificate."))
+@click.option(
+    "--members-change",
+    "leaves",
+    type=click.IntRange(0, REPLICAS - 1),
+    default=None,
+    metavar="I",
+    help=_of("leaves", "block 1, if it is b, takes this replica off the list from height 2 on."),
+)
 @click.option("--rounds", is_flag=True, help=_of("rounds", "open views, round by round; for the largest bounds."))
 @click.option("--allow-never", "allowed", multiple=True, metavar="NAME", help="Do not fail because this was never reached.")
 @click.option(

@@ -32,6 +32,8 @@ def walk(output: Output, options: dict[str, Any]) -> Walked:
     from fiscotool.check.packed import explore_packed
 
     limits = _limits(options)
+    if limits.leaves is not None and (limits.heights < 2 or options["asks_progress"]):  # noqa: PLR2004 - height 1 changes it for height 2
+        raise UsageError("--members-change needs two heights, and not --progress", hint="add --heights 1..2")
     if options["rounds"]:
         return _rounds(output, replace(limits, open_views=True), options)
     if options["sweeps"]:
@@ -69,6 +71,7 @@ def _limits(options: dict[str, Any]) -> Limits:
         quorum=options["quorum"] or QUORUM,
         symmetry=not options["no_symmetry"],
         open_views=options["open_views"],
+        leaves=options["leaves"],
     )
 
 
@@ -104,7 +107,12 @@ def _rounds(output: Output, limits: Limits, options: dict[str, Any]) -> Walked:
     from fiscotool.check.fisco3_rounds import NOT_IN_ROUNDS, RoundWalk
     from fiscotool.check.model import Exploration, Violation
 
-    for option, is_given in (("--crashes", limits.crashes), ("--progress", options["asks_progress"]), ("--sweep", options["sweeps"])):
+    for option, is_given in (
+        ("--crashes", limits.crashes),
+        ("--members-change", limits.leaves is not None),
+        ("--progress", options["asks_progress"]),
+        ("--sweep", options["sweeps"]),
+    ):
         if is_given:
             raise UsageError(f"--rounds does not go with {option}", hint="leave one of them out")
     rounds = RoundWalk(limits).run(states_max=options["states_max"] or STATES_MAX, on_round=teller(output, "round"), pause=pause_of())

@@ -62,7 +62,7 @@ SPECS: Final = {
             frozenset({"tstamps", "acc", "checkpoints", "unrepaired", "commit_quorum", "invariants", "method", "replicas", "reduced"}),
             "fiscotool.cli.model_howard",
         ),
-        Spec("fisco3", "FISCO BCOS 3.x", OF_PROTOCOLS | {"open_views", "rounds"}, "fiscotool.cli.model_fisco3"),
+        Spec("fisco3", "FISCO BCOS 3.x", OF_PROTOCOLS | {"open_views", "rounds", "leaves"}, "fiscotool.cli.model_fisco3"),
         Spec("fisco2", "FISCO BCOS 2.x", OF_DIALECTS | {"asks_progress"}, "fiscotool.cli.model_fisco2"),
         Spec("classic", "PBFT as published", OF_DIALECTS, "fiscotool.cli.model_classic"),
     )

@@ -32,10 +32,14 @@ PINNED = [
     (Limits(heights=1, crashes=1), 14_015, 3_685, 18),
     (Limits(heights=1, byzantine=1, crashes=1), 6_121, 1_988, 14),
 ]
+MEMBERS = [
+    (Limits(heights=2, byzantine=3, leaves=3), 18_616, 7_045, 25),
+    (Limits(heights=2, leaves=0, values=(2,), symmetry=False), 10_191, 3_457, 30),
+]
 LARGE = [(Limits(heights=2, byzantine=1), 160_222, 39_900, 25)]
 
 
-@pytest.mark.parametrize(("limits", "generated", "distinct", "depth"), PINNED + LARGE)
+@pytest.mark.parametrize(("limits", "generated", "distinct", "depth"), PINNED + MEMBERS + LARGE)
 def test_within_these_bounds_nobody_disagrees(limits: Limits, generated: int, distinct: int, depth: int) -> None:
     found = walk(limits)
     assert found.violation is None
@@ -43,7 +47,7 @@ def test_within_these_bounds_nobody_disagrees(limits: Limits, generated: int, di
     assert (found.generated, found.distinct, found.depth) == (generated, distinct, depth)
 
 
-@pytest.mark.parametrize(("limits", "generated", "distinct", "depth"), PINNED)
+@pytest.mark.parametrize(("limits", "generated", "distinct", "depth"), PINNED + MEMBERS)
 def test_a_model_of_sets_and_records_counts_the_same(limits: Limits, generated: int, distinct: int, depth: int) -> None:
     """Written apart, one state after another, nothing kept."""
     model = PlainFisco3(limits)
@@ -54,6 +58,8 @@ def test_a_model_of_sets_and_records_counts_the_same(limits: Limits, generated: 
 
 
 BOUNDED = [
+    Limits(heights=2, view_max=1, byzantine=2, leaves=2),
+    Limits(heights=2, view_max=1, byzantine=2, leaves=0, crashes=1),
     Limits(view_max=1, byzantine=2),
     Limits(view_max=1, byzantine=3),
     Limits(view_max=2, byzantine=1),
@@ -122,6 +128,7 @@ def test_a_dead_guard_is_noticed() -> None:
 FORKS = [
     pytest.param(Limits(byzantine=1, quorum=2), 6, id="two votes certify"),
     pytest.param(Limits(byzantine=2, holes=frozenset({"empty-block-unchecked"})), 6, id="empty blocks"),
+    pytest.param(Limits(heights=2, byzantine=1, leaves=0), 10, id="three members that one of them lies to"),
 ]
 
 
