@@ -37,9 +37,9 @@ PROGRESS: Final = Invariant(
     "After every injection and every heal, if sealers of a quorum are up and undisturbed and a transaction is waiting, a block sealed "
     "after it appears within Σ T·1.5^min(k,10) for k = c … c+f+1, plus 5 s after an injection and 15 s after a heal (c: "
     "largest changeCycle "
-    "then). The sampling error is on the chain's side.",
+    "then; n more in 2.x, 2 more once the network was broken). The sampling error is on the chain's side.",
     "每次故障注入与修复之后，若法定多数的共识节点正常且未受干扰，并有交易待处理，则在 Σ T·1.5^min(k,10)（k = c … c+f+1，c 为当时最大的 "
-    "changeCycle）加 5 秒（注入后）或 15 秒（修复后）之内出现在其后出块的区块。采样误差按有利于链的一方计。",
+    "changeCycle；2.x 另加 n，网络曾受损另加 2）加 5 秒（注入后）或 15 秒（修复后）之内出现在其后出块的区块。采样误差按有利于链的一方计。",
     "OSDI'99 4.5.2; bcos-pbft PBFTTimer.h; spec 3.x 1.10",
 )
 
@@ -266,6 +266,10 @@ def check_no_stall(facts: Facts) -> Finding:
     spans = [(start_s, end_s, number) for (start_s, end_s), number in zip(pairwise(times), heights[1:], strict=False)]
     if times:
         spans.append((times[-1], FOREVER, heights[-1] + 1))
+    if not times and facts.samples_of:
+        # A chain that never makes its first block stalls from when it was first asked.
+        first_s = min(sample.got_s for samples in facts.samples_of.values() for sample in samples)
+        spans.append((first_s + HEAL_SLACK_S, FOREVER, 1))
     longest_s = 0.0
     for start_s, end_s, number in spans:
         if (

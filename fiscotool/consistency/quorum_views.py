@@ -20,6 +20,7 @@ from fiscotool.consistency.downtime import STOPPED_KINDS
 from fiscotool.consistency.examination import Examination, Words, evidence
 from fiscotool.consistency.facts import Facts
 from fiscotool.consistency.findings import Evidence, Finding, Invariant, InvariantClass
+from fiscotool.consistency.generations import is_second
 from fiscotool.consistency.observations import Sample
 
 NO_QUORUM_NO_VIEW: Final = Invariant(
@@ -28,8 +29,10 @@ NO_QUORUM_NO_VIEW: Final = Invariant(
     "No view without a quorum",
     "没有法定多数就没有新视图",
     "While sealers of more weight than W − q are certainly down, no node comes more than 2n + 1 views beyond the latest that anyone had "
-    "entered, or asked for by time-outs, before they went down; and a 3.x process started meanwhile stays in view 0.",
-    "当宕机的共识节点权重超过 W − q 时，没有节点进入的视图比其宕机之前任何节点已进入或因超时请求的最新视图多出 2n + 1 以上；"
+    "entered, or asked for by time-outs, before they went down (n + 1 in 2.x, which tells what is asked for); and a 3.x process "
+    "started meanwhile stays in view 0.",
+    "当宕机的共识节点权重超过 W − q 时，没有节点进入的视图比其宕机之前任何节点已进入或因超时请求的最新视图多出 2n + 1 以上"
+    "（2.x 会给出所请求的视图，为 n + 1）；"
     "其间启动的 3.x 进程停留在视图 0。",
     "OSDI'99 4.4; spec 3.x 1.11, 1.12",
     is_required=False,
@@ -80,7 +83,12 @@ def check_no_quorum_no_view(facts: Facts) -> Finding:
         if not before or any((s.change_cycle or 0) >= _CYCLE_MAX for s in before):
             continue
         count = max((s.node_count or 0 for s in before), default=0) or len(facts.names)
-        highest = max(max(s.view or 0, s.to_view or 0) + (s.change_cycle or 0) for s in before) + 2 * count + 1
+        if is_second(facts):
+            # Views are of one height there, and the views asked for are told.
+            top = max(s.height or 0 for s in before)
+            highest = max((max(s.view or 0, s.to_view or 0) for s in before if s.height == top), default=0) + count + 1
+        else:
+            highest = max((s.view or 0) + (s.change_cycle or 0) for s in before) + 2 * count + 1
         for sample in _shown(facts, loss):
             exam.checked_count += 1
             if (sample.view or 0) > highest:
