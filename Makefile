@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Three workers on two cores: a third of the time tests wait for a chain.
 SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test test-fast lint fmt types tidy golden proto bench model mutants pictures docs clean sync packages compiled
+.PHONY: help demo test test-fast lint fmt types tidy golden proto bench fast model mutants pictures docs clean sync packages compiled
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -74,16 +74,14 @@ bench: $(DEV_STAMP) ## all benchmarks (6 minutes; docs/speed.md says what they m
 	@failed=; for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || failed="$$failed $$file"; done; \
 	if [ -n "$$failed" ]; then echo "beyond a limit, or failed:$$failed"; exit 1; fi
 
+fast: $(DEV_STAMP) ## the core compiled into build/fast, for long simulations (needs a C compiler; docs/simulate.md)
+	$(BIN)/python scripts/fast/build.py
+
 pictures: $(DEV_STAMP) ## photograph a real report for docs/images
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/make_pictures.sh
 
-model: $(DEV_STAMP) ## count the exam's specification both ways and explore its larger rows
-	@for acc in 0 0,1; do $(BIN)/fiscotool model check --tstamps 1..1 --views 0..0 --acc $$acc --method both --invariants || exit 1; done
-	@for acc in none 1; do $(BIN)/fiscotool model check --tstamps 1..1 --views 0..1 --acc $$acc --method both || exit 1; done
-	$(BIN)/fiscotool model check --tstamps 1..1 --views 0..1 --acc 0,1 --reduce symmetry --reduce eager
-	@for b in 0 1 2 3; do $(BIN)/fiscotool model check --spec fisco3 --byzantine $$b || exit 1; done
-	@for b in 0 1 2 3; do $(BIN)/fiscotool model check --spec fisco3 --views 0..1 --byzantine $$b --sweep --progress || exit 1; done
-	$(BIN)/fiscotool model check --spec fisco3 --views 0..2 --byzantine 0 --sweep
+model: $(DEV_STAMP) ## count all rows of scripts/model_counts.toml again and compare; hold the core and the hypotheses against the model
+	$(BIN)/python scripts/run_model.py
 	$(BIN)/fiscotool model refine
 	$(BIN)/fiscotool model refine --byzantine 3 --depth 1
 	$(BIN)/fiscotool model hypotheses --steps

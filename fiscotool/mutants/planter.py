@@ -10,10 +10,11 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Final, Self
 
 import fiscotool.pbft
+from fiscotool.errors import EnvironmentFailure
 from fiscotool.pbft import step as step_module
 from fiscotool.pbft.shortcut import count_vote, without_shortcut
 
@@ -45,7 +46,12 @@ class Planter:
         self.replacements: list[Replacement] = []
 
     def swap(self, original: Callable[..., Any], value: Callable[..., Any], *, only: Collection[ModuleType] = ()) -> None:
-        """Have `value` in the place of `original`, everywhere or in these modules."""
+        """Have `value` in the place of `original`, everywhere or in these modules; EnvironmentFailure where the core is compiled."""
+        if not isinstance(original, FunctionType):
+            raise EnvironmentFailure(
+                f"{original.__name__} is compiled: its callers would not notice that it was replaced",
+                hint="plant bugs in the plain core: run without build/fast in PYTHONPATH",
+            )
         name = original.__name__
         found = [module for module in (only or core_modules()) if getattr(module, name, None) is original]
         assert found, f"nothing holds {name}"

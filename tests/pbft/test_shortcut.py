@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from fiscotool.errors import EnvironmentFailure
 from fiscotool.mutants.plant import plan_of
+from fiscotool.mutants.planter import Planter
 from fiscotool.mutants.registry import MUTANTS
 from fiscotool.pbft import step as step_module
 from fiscotool.pbft.counting import with_prepares
@@ -75,3 +77,8 @@ def test_it_is_closed_while_a_function_is_replaced() -> None:
         with plan:
             assert vars(step_module)["count_vote"] is without_shortcut
         assert vars(step_module)["count_vote"] is count_vote
+
+
+def test_nothing_is_planted_in_a_compiled_core() -> None:
+    with pytest.raises(EnvironmentFailure, match="len is compiled"):
+        Planter().swap(len, lambda _things: 0)
