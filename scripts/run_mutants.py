@@ -42,12 +42,12 @@ def kept_numbers(code: str, *, fresh: bool) -> Numbers:
     return numbers_from_json(kept["numbers"]) if kept["code"] == code else Numbers()
 
 
-def keep(numbers: Numbers, code: str) -> None:
+def keep(numbers: Numbers, code: str, place: Path = KEPT) -> None:
     """Write it down so that an interruption at any moment leaves a whole file."""
-    KEPT.parent.mkdir(exist_ok=True)
-    new = KEPT.with_suffix(".new")
+    place.parent.mkdir(exist_ok=True)
+    new = place.with_suffix(".new")
     new.write_text(json.dumps({"code": code, "numbers": numbers.as_json()}, ensure_ascii=False), encoding="utf-8")
-    new.replace(KEPT)
+    new.replace(place)
 
 
 def merged(old: Numbers, new: Numbers) -> Numbers:
@@ -75,8 +75,8 @@ def main() -> int:
             methods |= set(OF_CHAINS)
         code = fingerprint()
         known = Numbers() if is_part else kept_numbers(code, fresh=given.fresh)
-        keeps = (lambda _: None) if is_part else (lambda found: keep(found, code))
-        campaign = Campaign(known, tell=lambda line: print(line, flush=True), keep=keeps)
+        place = KEPT.with_name("mutants-part.json") if is_part else KEPT
+        campaign = Campaign(known, tell=lambda line: print(line, flush=True), keep=lambda found: keep(found, code, place))
         new = campaign.run(jobs_of(names, methods, known), workers=given.workers, chains=given.chains)
         numbers = merged(numbers, new) if is_part else new
         NUMBERS.write_text(json.dumps(numbers.as_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -44,6 +44,9 @@ MISSING_MAX: Final = 5
 
 _EVIDENCE_MAX: Final = 240
 
+WEIGHING: Final = ("weights", "heavier")
+"""Acts that change weights: logs do not tell them, so logs are not judged there."""
+
 Said = tuple[tuple[str, ...], str]
 """What is complained of, by name, and where to look."""
 
@@ -60,7 +63,7 @@ def try_embedded(mutant: Mutant, first_port: int, *, drill: Drill | None = None)
             text = f"{problem}"[:_EVIDENCE_MAX]
             return tuple(Verdict(mutant.name, method, Result.KILLED, ("the nodes do not start",), text, seconds) for method in OF_CHAINS)
         ran_s = time.monotonic() - began
-        said = said_of(chain, place)
+        said = said_of(chain, place, drill)
     return tuple(_verdict(mutant.name, method, said[method], drill.told(), ran_s) for method in OF_CHAINS)
 
 
@@ -68,14 +71,14 @@ def said_of_clean(dialect: str, drill: Drill, first_port: int) -> dict[str, list
     """The reverse: what is said of a chain without a mutant under this drill, by method. It should be nothing."""
     with trial_directory("clean") as place:
         chain = record(None, drill, place, first_port, dialect=dialect)
-        return {method: [*by, *([evidence] if by else [])] for method, (by, evidence) in said_of(chain, place).items()}
+        return {method: [*by, *([evidence] if by else [])] for method, (by, evidence) in said_of(chain, place, drill).items()}
 
 
-def said_of(chain: Chain, place: Path) -> dict[str, Said]:
+def said_of(chain: Chain, place: Path, drill: Drill) -> dict[str, Said]:
     """By method."""
     judges: dict[str, Callable[[], Said]] = {
         TRACES: lambda: said_of_steps(place / "nodes"),
-        LOGS: lambda: said_of_logs(chain, place / "run.jsonl"),
+        LOGS: (lambda: ((), "")) if drill.act in WEIGHING else (lambda: said_of_logs(chain)),
         POLLS: lambda: said_of_polls(place / "run.jsonl"),
     }
     said = {method: ask() for method, ask in judges.items()}
@@ -105,26 +108,15 @@ def said_of_steps(root: Path) -> Said:
     return tuple(dict.fromkeys(finding.rule for finding in verdict.findings)), "" if first is None else first.sentence[:_EVIDENCE_MAX]
 
 
-def said_of_logs(chain: Chain, recording: Path) -> Said:
+def said_of_logs(chain: Chain) -> Said:
     """The guards that did not hold, by rule and name."""
     liars = frozenset(node.name for node in chain.nodes if node.byzantine)
-    context = TraceContext(
-        members=members_of(chain, recording), dialect=chain.protocol, faulty=liars, missing_max=MISSING_MAX, ends_open=True
-    )
+    members = (Members(0, (1,) * len(chain.nodes), chain.genesis.leader_period_blocks),)
+    context = TraceContext(members=members, dialect=chain.protocol, faulty=liars, missing_max=MISSING_MAX, ends_open=True)
     verdict = check_trace(records_of(chain), context=context)
     if verdict.verdict is not TraceResult.VIOLATION:
         return (), ""
     return tuple(dict.fromkeys(f"{breach.rule} {breach.guard}" for breach in verdict.breaches)), ""
-
-
-def members_of(chain: Chain, recording: Path) -> tuple[Members, ...]:
-    """The weights that headers tell, from the heights on where they change."""
-    period = chain.genesis.leader_period_blocks
-    found = [Members(0, (1,) * len(chain.nodes), period)]
-    for block in sorted(load_any_recording(recording).blocks, key=lambda block: block.number):
-        if block.weights and block.weights != found[-1].weights and block.number > found[-1].since:
-            found.append(Members(block.number, block.weights, period))
-    return tuple(found)
 
 
 def records_of(chain: Chain) -> list[TraceRecord]:
