@@ -15,6 +15,7 @@ import time
 from fiscotool.check.explore import explore
 from fiscotool.check.fisco3_bounds import Limits
 from fiscotool.check.fisco3_packed import PackedFisco3
+from fiscotool.check.fisco3_rounds import RoundWalk
 from fiscotool.check.fisco3_sweep import sweep
 from fiscotool.check.howard import Howard
 from fiscotool.check.howard_packed import PackedHoward
@@ -63,6 +64,17 @@ def measure_sweep(limits: Limits) -> None:
     )
 
 
+def measure_rounds(limits: Limits) -> None:
+    """Our own model round by round, complete."""
+    began_s = time.process_time()
+    found = RoundWalk(limits).run()
+    spent_s = time.process_time() - began_s
+    print(
+        f"rounds heights 1..{limits.heights} views 0..{limits.view_max} byzantine {limits.byzantine}: {found.distinct:,} between rounds, "
+        f"{found.generated:,} generated, {spent_s:.2f} s"
+    )
+
+
 def measure_compiled(bounds: Bounds) -> None:
     """The compiled walk of a row, compiled before, and whether it counted like the interpreted one."""
     try:
@@ -91,7 +103,9 @@ def main() -> None:
         print(f"       packed / plain: {ratio:.1f}")
     for bounds in (Bounds(1, 1, frozenset({0, 1})), Bounds(2, 0, frozenset({0, 1})), Bounds(1, 3, frozenset())):
         measure(bounds, is_packed=True)
-    measure_fisco3(Limits(heights=2, view_max=2, byzantine=1, crashes=1), 150_000)
+    for crashes in (0, 1):
+        measure_fisco3(Limits(heights=2, view_max=2, byzantine=1, crashes=crashes), 150_000)
+    measure_rounds(Limits(heights=2, view_max=2 if arguments.full else 1, byzantine=1, open_views=True))
     measure_sweep(Limits(view_max=2, byzantine=0))
     measure_compiled(Bounds(1, 0, frozenset({0, 1, 2})))
     if arguments.full:
