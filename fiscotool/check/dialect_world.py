@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from fiscotool.check.core_world import GENESIS, CoreWorld, block, hash_of
+from fiscotool.check.core_world import GENESIS, CoreWorld, block, hash_of, value_of
 from fiscotool.pbft import effects as do
 from fiscotool.pbft import events as ev
 from fiscotool.pbft import messages as msg
@@ -18,7 +18,9 @@ from fiscotool.pbft.types import Digest, Height, NodeIndex, View
 
 
 class DialectWorld(CoreWorld):
-    """Four replicas of a dialect, one of them perhaps a liar that has no core."""
+    """Four replicas of a dialect, one of them perhaps a liar that has no core. `writes_at_once`: what consensus makes is in the ledger."""
+
+    writes_at_once = False
 
     def __init__(self, dialect: Dialect, *, byzantine: int | None = None, quirks: frozenset[Quirk] = frozenset()) -> None:
         self.dialect = dialect
@@ -42,6 +44,10 @@ class DialectWorld(CoreWorld):
         if isinstance(effect, do.Remember):
             self.stands[i] = effect.record
             return []
+        if isinstance(effect, do.CommitBlock) and self.writes_at_once:
+            durable = self.durable[i]
+            durable.ledger = (*durable.ledger, value_of(effect.digest))
+            return [ev.LedgerAdvanced(effect.index, hash_of(durable.ledger), self.rules, NodeIndex(i))]
         return super()._apply(i, effect)
 
     @property

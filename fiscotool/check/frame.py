@@ -61,6 +61,10 @@ class PackedFrame(ABC):
         return [(action, f"node{i} {label}", after - seen) for action, label, after in self._steps(part, seen)]
 
     @abstractmethod
+    def render(self, state: int) -> str:
+        """A state in one readable line."""
+
+    @abstractmethod
     def _steps(self, part: int, s: int) -> Iterator[Step]:
         """All steps of a part: action, label, state after."""
 

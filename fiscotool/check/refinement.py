@@ -17,6 +17,8 @@ from fiscotool.check.core_world import GENESIS, CoreWorld, value_of
 from fiscotool.check.fisco3_bounds import FILLER, Changed, Entered, Limits, Lock
 from fiscotool.check.fisco3_local import Local
 from fiscotool.check.fisco3_packed import PackedFisco3
+from fiscotool.check.fisco3_places import CRASH_BITS
+from fiscotool.check.frame import PackedFrame
 from fiscotool.pbft.messages import CheckPoint, Commit, Message, NewView, Prepare, PrePrepare, ViewChange
 from fiscotool.pbft.reproposal import reproposals_of
 from fiscotool.pbft.state import ReplicaState, Slot
@@ -32,17 +34,54 @@ class NotRefinedError(AssertionError):
         super().__init__(f"node{replica}'s step is none of the model\n  from {before}\n  to   {after}")
 
 
-class Refinement:
+class Paths:
+    """Whether steps of the core are paths of a packed model. `replicas`, `crashes`: where a state keeps replicas, and counts crashes."""
+
+    def __init__(self, model: PackedFrame, replicas: int, crashes: int) -> None:
+        self._walked = model
+        self.stutters = 0
+        self.taken = dict.fromkeys(model.actions, 0)
+        self._parts: dict[int, list[int]] = {}
+        for part, (i, _, _) in enumerate(model.part_names):
+            self._parts.setdefault(i, []).append(part)
+        self._free = replicas | crashes
+
+    def check(self, i: int, before: int, after: int) -> None:
+        """Raises NotRefinedError unless `i` can take the model from one state to the other."""
+        if before == after:
+            self.stutters += 1
+            return
+        level: dict[int, tuple[str, ...]] = {before: ()}
+        seen = {before}
+        for _ in range(STEPS_MAX):
+            following: dict[int, tuple[str, ...]] = {}
+            for state, way in level.items():
+                for action, target in self._steps(i, state):
+                    if target == after:
+                        for name in (*way, action):
+                            self.taken[name] += 1
+                        return
+                    if target not in seen and not target & ~self._free & ~after:
+                        seen.add(target)
+                        following[target] = (*way, action)
+            level = following
+        raise NotRefinedError(i, self._walked.render(before), self._walked.render(after))
+
+    def _steps(self, i: int, state: int) -> Iterator[tuple[str, int]]:
+        for part in self._parts[i]:
+            for action, _, difference in self._walked.explain(part, state & self._walked.mask(part)):
+                yield action, state + difference
+
+
+class Refinement(Paths):
     """The map, and the check of single steps. `limits` are those of the model; symmetry is not used."""
 
     def __init__(self, limits: Limits) -> None:
         assert not limits.symmetry
         self.model = PackedFisco3(limits)
-        self.stutters = 0
-        self.taken = dict.fromkeys(self.model.actions, 0)
         self._places = self.model.places
-        self._parts = {i: [part for part, (j, _, _) in enumerate(self.model.part_names) if j == i] for i in limits.honest}
-        self._replicas = sum(self._places.replica_mask(i) for i in limits.honest)
+        replicas = sum(self._places.replica_mask(i) for i in limits.honest)
+        super().__init__(self.model, replicas, ((1 << CRASH_BITS) - 1) << self._places.crash_count)
 
     def state_of(self, world: CoreWorld) -> int:
         """The model's state that stands for this one."""
@@ -74,35 +113,6 @@ class Refinement:
                 return 1 << self.model.view_messages.place_of(_entered(message))
             case _:
                 return 0
-
-    def check(self, i: int, before: int, after: int) -> None:
-        """Raises NotRefinedError unless `i` can take the model from one state to the other."""
-        if before == after:
-            self.stutters += 1
-            return
-        level: dict[int, tuple[str, ...]] = {before: ()}
-        seen = {before}
-        for _ in range(STEPS_MAX):
-            following: dict[int, tuple[str, ...]] = {}
-            for state, way in level.items():
-                for action, target in self._steps(i, state):
-                    if target == after:
-                        for name in (*way, action):
-                            self.taken[name] += 1
-                        return
-                    is_on_the_way = (
-                        not target & ~self._replicas & ~after or target >> self._places.crash_count != after >> self._places.crash_count
-                    )
-                    if target not in seen and is_on_the_way:
-                        seen.add(target)
-                        following[target] = (*way, action)
-            level = following
-        raise NotRefinedError(i, self.model.render(before), self.model.render(after))
-
-    def _steps(self, i: int, state: int) -> Iterator[tuple[str, int]]:
-        for part in self._parts[i]:
-            for action, _, difference in self.model.explain(part, state & self.model.mask(part)):
-                yield action, state + difference
 
 
 def _local(replica: ReplicaState, ledger: tuple[int, ...], heights: int) -> Local:
