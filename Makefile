@@ -85,7 +85,7 @@ model: $(DEV_STAMP) ## count all rows of scripts/model_counts.toml again and com
 	$(BIN)/fiscotool model refine
 	$(BIN)/fiscotool model refine --byzantine 3 --depth 1
 	$(BIN)/fiscotool model hypotheses --steps
-	$(BIN)/python bench/explorer.py --full
+	$(BIN)/python bench/explorer.py
 
 mutants: $(DEV_STAMP) ## plant every bug, try every judge, write docs/mutants.md (long: every bug in real processes)
 	$(BIN)/python scripts/run_mutants.py
