@@ -22,7 +22,7 @@ from fiscotool.check.replay_ledgers import Ledgers
 from fiscotool.check.replay_lives import Life, TraceFile, lives_of
 from fiscotool.check.replay_node import NodeJudge, Run
 from fiscotool.check.replay_sent import Book
-from fiscotool.check.replay_suspects import suspicions
+from fiscotool.check.replay_suspects import suspicions, wire_suspicions
 from fiscotool.check.replay_verdict import Finding, ReplayVerdict, Suspicion, Verdict
 from fiscotool.pbft.codec_life import Birth
 from fiscotool.pbft.dialects import DIALECTS
@@ -69,7 +69,7 @@ def replay_chain(
     suspects: tuple[Suspicion, ...] = ()
     if findings and diagnose:
         wrong = [(life, run.first[node, life.number]) for node, each in lives.items() for life in each if (node, life.number) in run.first]
-        suspects = suspicions(wrong, run.dialect, steps_max=STEPS_A_DIAGNOSIS)
+        suspects = suspicions(wrong, run.dialect, steps_max=STEPS_A_DIAGNOSIS) if wrong else wire_suspicions(findings)
     return ReplayVerdict(_verdict(run, findings), findings, tuple(run.notes), run.dialect.name, run.counters, suspects)
 
 

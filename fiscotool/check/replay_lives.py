@@ -63,17 +63,16 @@ class Life:
                     self.bad_lines += 1
                     self.bad_text = self.bad_text or f"line {place + 1}: {str(problem)[:160]}"
                 continue
-            if isinstance(record, Birth):
-                continue
-            if isinstance(record, End):
-                self.is_ended = True
-                self.is_whole = self.is_whole and record.steps == self._next
-                continue
-            if isinstance(record, Step):
+            if type(record) is Step:
                 self.is_whole = self.is_whole and record.sequence == self._next
                 self._next = record.sequence + 1
                 self.steps += 1
-            yield record
+                yield record
+            elif isinstance(record, Synced):
+                yield record
+            elif isinstance(record, End):
+                self.is_ended = True
+                self.is_whole = self.is_whole and record.steps == self._next
 
 
 def _birth(lines: Sequence[bytes]) -> tuple[Birth | None, str]:

@@ -50,9 +50,9 @@ class Move:
 
 def unsigned(message: Message) -> Any:
     """The content of a message without signatures: equal for what was sent and what was received."""
+    if isinstance(message, Prepare | Commit | CheckPoint):  # Most are.
+        return (type(message).__name__, message.view, message.index, message.digest, message.sender)
     match message:
-        case Prepare() | Commit() | CheckPoint():
-            return (type(message).__name__, message.view, message.index, message.digest, message.sender)
         case PrePrepare():
             return replace(message, signature=b"") if message.signature else message
         case ViewChange(stable=stable) if stable:
@@ -138,7 +138,7 @@ class Book:
             if signer in self.partial or any(self._keys.get(content) in sent for content in contents):
                 continue
             text = f"was shown {words}, which {self.names[signer]} never sent"
-            yield Finding("sent", self.names[node], life, step, text)
+            yield Finding("sent", self.names[node], life, step, text, event=words)
 
     def _never_sent(self) -> Iterator[Finding]:
         contents: list[Any] = []
@@ -156,7 +156,7 @@ class Book:
                     told.add((node, move.heard))
                     contents = contents or list(self._keys)
                     text = f"received {_words(contents[key])}, which {self.names[sender]} never sent"
-                    yield Finding("sent", self.names[node], *move.place, text)
+                    yield Finding("sent", self.names[node], *move.place, text, event=_words(contents[key]))
 
     def _circle(self) -> list[Finding]:
         """Rule 3: whether all steps can be taken in one order."""

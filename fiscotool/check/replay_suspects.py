@@ -3,7 +3,7 @@
 Rule 1. A switch explains a life when every step of it, from birth to `BEYOND_STEPS` after its first difference (and in the end all of it),
         is what the dialect with that switch does. That is asked of every life with a difference; a switch need not be in all nodes.
 Rule 2. The work is bounded by a number of steps. What gives the step of the first difference in the state before it is tried first.
-Rule 3. Best is what makes most lives legal, then what stays legal longest, then a hole of the protocol before a planted bug.
+Rule 3. Best is what makes most lives legal, then what stays legal longest. Where no switch explains all lives, each is explained alone.
 
 Sources: observables 4; DeMillo, Lipton & Sayward (1978): the competent programmer is one small change away.
 """
@@ -11,12 +11,12 @@ Sources: observables 4; DeMillo, Lipton & Sayward (1978): the competent programm
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fiscotool.check.replay_lives import Life
 from fiscotool.check.replay_step import Replica, Trouble
-from fiscotool.check.replay_verdict import Suspicion
+from fiscotool.check.replay_verdict import Finding, Suspicion
 from fiscotool.mutants.mutant import Kind, Mutant
 from fiscotool.mutants.plant import mutated
 from fiscotool.mutants.registry import MUTANTS
@@ -24,12 +24,20 @@ from fiscotool.pbft.codec_life import Birth, Step
 from fiscotool.pbft.dialects import Dialect
 from fiscotool.pbft.rules import Quirk
 
-__all__ = ["suspicions"]
+__all__ = ["suspicions", "wire_suspicions"]
 
 BEYOND_STEPS: Final = 400
 """How far beyond the first difference a switch has to explain before it is tried on all of a life."""
 
 SHOWN_MAX: Final = 5
+
+_VIEWS = ("ViewChange(", "NewView(")
+_WIRE: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "M42": ("synced", ("",)),
+    "M23": ("sent", _VIEWS),
+    "FIB-134": ("sent", ("PrePrepare(", "Prepare(", "Commit(", "CheckPoint(", "Recover", "Committed", "Prepared")),
+}
+"""Wire switch → (rule, beginnings of the message's words) of what it brings about: nothing else lets in what nobody signed."""
 
 
 def switches(dialect: str) -> list[Mutant]:
@@ -44,6 +52,7 @@ def switches(dialect: str) -> list[Mutant]:
 class Case:
     """A life with a difference: its steps, and the place of the first that differs."""
 
+    title: str
     birth: Birth
     steps: tuple[Step, ...]
     place: int
@@ -61,13 +70,32 @@ def suspicions(wrong: Sequence[tuple[Life, int]], dialect: Dialect, *, steps_max
         return ()
     cases.sort(key=lambda case: case.place)
     budget = _Budget(steps_max)
+    found = _of(cases, dialect, budget)
+    if len(cases) > 1 and not (found and found[0].is_full):
+        found += [replace(each, about=case.title) for case in cases for each in _of([case], dialect, budget)[:1] if each.is_full]
+    return tuple(found)
+
+
+def _of(cases: Sequence[Case], dialect: Dialect, budget: _Budget) -> list[Suspicion]:
+    """The switches that explain these lives, best first."""
     hot, cold = _sorted_by_heat(cases[0], dialect)
     found = [_tried(mutant, cases, dialect, budget) for mutant in hot]
     if not any(one.is_full for one in found):
         found += [_tried(mutant, cases, dialect, budget) for mutant in cold]
     explained = [one for one in found if one.until >= 0]
     explained.sort(key=lambda one: (-one.legal, -one.until))
-    return tuple(explained[:SHOWN_MAX])
+    return explained[:SHOWN_MAX]
+
+
+def wire_suspicions(findings: Sequence[Finding]) -> tuple[Suspicion, ...]:
+    """The holes of the embedded node around the core that explain findings, where no step differs."""
+    found = []
+    for name, (rule, kinds) in _WIRE.items():
+        mine = [one for one in findings if one.rule == rule and one.event.startswith(kinds)]
+        follow = [one for one in findings if rule == "synced" and one.rule == "agreement"]
+        if mine and name in MUTANTS:
+            found.append(Suspicion(name, MUTANTS[name].title, len(mine) + len(follow), len(findings), 0))
+    return tuple(sorted(found, key=lambda one: -one.legal))
 
 
 def _case(life: Life, sequence: int) -> Case | None:
@@ -79,7 +107,7 @@ def _case(life: Life, sequence: int) -> Case | None:
             if not life.is_whole:
                 break
             steps.append(record)
-    return Case(life.birth, tuple(steps), sequence) if sequence < len(steps) else None
+    return Case(life.title, life.birth, tuple(steps), sequence) if sequence < len(steps) else None
 
 
 def _sorted_by_heat(case: Case, dialect: Dialect) -> tuple[list[Mutant], list[Mutant]]:

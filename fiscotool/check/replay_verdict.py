@@ -61,7 +61,8 @@ RULES = {
 class Suspicion:
     """A switch under which the steps are legal. `legal` of `lives` lives with a difference have none with it.
 
-    `until` is how many steps after its first difference the worst life stays legal, -1 when it is not even explained.
+    `until` is how many steps after its first difference the worst life stays legal, -1 when it is not even explained. `about` names the
+    life it is about (`node0 (life 1)`) where no switch explains all of them, and is empty otherwise.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Suspicion:
     legal: int
     lives: int
     until: int = -1
+    about: str = ""
 
     @property
     def is_full(self) -> bool:
@@ -98,5 +100,11 @@ class ReplayVerdict:
 
     @property
     def behaves_as(self) -> str:
-        """The switch under which everything would be legal, or an empty text."""
-        return self.suspicions[0].name if self.suspicions and self.suspicions[0].is_full else ""
+        """The one switch under which everything would be legal, or an empty text."""
+        best = self.suspicions[0] if self.suspicions else None
+        return best.name if best is not None and best.is_full and not best.about else ""
+
+    @property
+    def behaves_as_by_life(self) -> dict[str, str]:
+        """`node0 (life 1)` → the best switch under which that life would be legal, where different ones explain different lives."""
+        return {each.about: each.name for each in reversed(self.suspicions) if each.about and each.is_full}

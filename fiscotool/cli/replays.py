@@ -43,7 +43,8 @@ def _data(verdict: ReplayVerdict) -> dict[str, object]:
         "findings": [_finding(finding) for finding in verdict.findings],
         "behaves_as": verdict.behaves_as or None,
         "suspicions": [
-            {"name": each.name, "title": each.title, "legal_lives": each.legal, "lives": each.lives} for each in verdict.suspicions
+            {"name": each.name, "title": each.title, "legal_lives": each.legal, "lives": each.lives, "about": each.about or None}
+            for each in verdict.suspicions
         ],
         "counters": dict(sorted(verdict.counters.items())),
         "notes": list(verdict.notes),
@@ -80,6 +81,7 @@ def _text(verdict: ReplayVerdict) -> str:
         lines.append(f"  and {len(verdict.findings) - _SHOWN_MAX} more")
     for each in verdict.suspicions:
         how = "all of it is legal with it" if each.is_full else f"{each.legal} of {each.lives} lives are legal with it"
-        lines.append(f"  behaves as if {each.name}: {each.title} ({how})")
+        who = f"{each.about} behaves" if each.about else "behaves"
+        lines.append(f"  {who} as if {each.name}: {each.title} ({how})")
     lines += [f"  note: {note}" for note in verdict.notes]
     return "\n".join(lines)

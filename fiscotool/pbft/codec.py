@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
@@ -33,6 +34,7 @@ SHARED_MAX: Final = 4096
 _Coder = Callable[[Any], Any]
 
 
+@cache
 def fields_of(cls: type) -> list[tuple[str, Any]]:
     """(name, type) of the fields that the constructor takes, in its order."""
     found = get_type_hints(cls)

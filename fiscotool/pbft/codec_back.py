@@ -34,7 +34,7 @@ class Decoder:
         self._decode = self._of(hint)
 
     def __call__(self, plain: Any) -> Any:
-        """The value. Raises CodecError."""
+        """The value; the lists of the plain one are used up. Raises CodecError."""
         return self._decode(plain)
 
     def _of(self, hint: Any) -> _Coder:
@@ -54,14 +54,14 @@ class Decoder:
         if origin is frozenset or (origin is tuple and inner[-1] is Ellipsis):
             return _many(frozenset if origin is frozenset else tuple, self._of(inner[0]))
         if origin is tuple:
-            return _fixed(tuple, [self._of(part) for part in inner], "a tuple")
+            return _fixed(_tuple, [self._of(part) for part in inner], "a tuple", self._bytes)
         if isinstance(hint, type) and issubclass(hint, Enum):
             return _member(hint)
         assert is_dataclass(hint), hint
         return self._fields(hint)
 
     def _fields(self, cls: Any) -> _Coder:
-        return _fixed(lambda values: cls(*values), [self._of(part) for _, part in fields_of(cls)], name_of(cls))
+        return _fixed(cls, [self._of(part) for _, part in fields_of(cls)], name_of(cls), self._bytes)
 
     def _bytes(self, plain: Any) -> bytes:
         try:
@@ -100,9 +100,11 @@ class Decoder:
         def decode(plain: Any) -> Any:
             if plain is None and is_optional:
                 return None
-            if type(plain) is not list or not plain or type(plain[0]) is not str or plain[0] not in coders:
-                raise _wrong(f"one of {', '.join(coders)}", plain)
-            return coders[plain[0]](plain[1:])
+            try:
+                coder = coders[plain[0]]
+            except (TypeError, LookupError):
+                raise _wrong(f"one of {', '.join(coders)}", plain) from None
+            return coder(plain[1:])
 
         return decode
 
@@ -149,11 +151,13 @@ def _many(make: Callable[[Any], Any], one: _Coder) -> _Coder:
     return decode
 
 
-def _fixed(make: Callable[[Any], Any], coders: list[_Coder], what: str) -> _Coder:
-    """A list of so many fields. Most are numbers, so those are looked at without a call."""
+def _fixed(make: Callable[..., Any], coders: list[_Coder], what: str, unhex: _Coder) -> _Coder:
+    """A list of so many fields, which is used up. Most are numbers or hex, so those are looked at without a call."""
     count = len(coders)
     numbers = [place for place, coder in enumerate(coders) if coder is _int]
-    changed = [(place, coder) for place, coder in enumerate(coders) if coder is not _int]
+    hexes = [place for place, coder in enumerate(coders) if coder == unhex]
+    changed = [(place, coder) for place, coder in enumerate(coders) if coder is not _int and coder != unhex]
+    from_hex = bytes.fromhex
 
     def decode(plain: Any) -> Any:
         if type(plain) is not list or len(plain) != count:
@@ -161,9 +165,17 @@ def _fixed(make: Callable[[Any], Any], coders: list[_Coder], what: str) -> _Code
         for place in numbers:
             if type(plain[place]) is not int:
                 raise _wrong("a whole number", plain[place])
-        found = plain.copy()
+        for place in hexes:
+            try:
+                plain[place] = from_hex(plain[place])
+            except (TypeError, ValueError):
+                plain[place] = unhex(plain[place])
         for place, coder in changed:
-            found[place] = coder(found[place])
-        return make(found)
+            plain[place] = coder(plain[place])
+        return make(*plain)
 
     return decode
+
+
+def _tuple(*values: Any) -> tuple[Any, ...]:
+    return values
