@@ -84,6 +84,7 @@ model: $(DEV_STAMP) ## count all rows of scripts/model_counts.toml again and com
 	$(BIN)/python scripts/run_model.py
 	$(BIN)/fiscotool model refine
 	$(BIN)/fiscotool model refine --byzantine 3 --depth 1
+	@for s in fisco2 classic; do for b in 1 3; do $(BIN)/fiscotool model refine --spec $$s --byzantine $$b || exit 1; done; done
 	$(BIN)/fiscotool model hypotheses --steps
 	$(BIN)/python bench/explorer.py
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from fiscotool.check.fisco3_bounds import NAMES, NODES, Limits, Lock
+from fiscotool.check.fisco3_bounds import EVERYBODY, NAMES, NODES, Limits, Lock
 from fiscotool.check.guards import guard_names
 
 HOLES: Final = {
@@ -56,8 +56,9 @@ GOALS: Final = ("a block is decided", "certified in a later view", "a decided bl
 class LimitsClassic(Limits):
     """What is explored; the fields are those of `Limits`."""
 
-    def is_led_by_liar(self, h: int, view: int) -> bool:
-        """Whether the Byzantine replica is the primary of this view, of which all heights are."""
+    def is_led_by_liar(self, h: int, view: int, members: tuple[int, ...] = EVERYBODY) -> bool:
+        """Whether the Byzantine replica is the primary of this view, of which all heights are. Membership does not change."""
+        assert members == EVERYBODY
         return h > 0 and primary_of(view) == self.byzantine
 
 

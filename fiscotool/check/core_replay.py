@@ -180,7 +180,7 @@ class CoreReplay:
             if len(shown) >= QUORUM and told_again(chosen_again(view, tuple(map(_changed, shown)))) == told:
                 for one in shown:
                     world.deliver(i, one)
-                return world.state[i].view == view
+                return bool(world.state[i].view == view)
         return False
 
     def _changes(self, view: int, sender: int) -> list[msg.ViewChange]:
@@ -210,7 +210,7 @@ class CoreReplay:
                 if any(label.startswith(f"node{j} enters view {view}") for label in later) or j == i:
                     self._ask(j, view)
             world.deliver(i, self._forged(i, view, later))
-        return world.state[i].view == view
+        return bool(world.state[i].view == view)
 
     def _forged(self, i: int, view: int, later: Sequence[str]) -> msg.NewView:
         """With the view changes of those who asked last, and what this replica accepts again later."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from fiscotool.check.fisco3_bounds import NAMES, NODES, Limits
+from fiscotool.check.fisco3_bounds import EVERYBODY, NAMES, NODES, Limits
 from fiscotool.check.guards import guard_names
 
 HOLES: Final = {
@@ -68,8 +68,9 @@ class Limits2(Limits):
         """(view + highest) mod n leads the height after the highest (pbft/fisco2, rule 1)."""
         return (h - 1 + view) % NODES
 
-    def is_led_by_liar(self, h: int, view: int) -> bool:
-        """Whether the Byzantine replica leads this height in this view."""
+    def is_led_by_liar(self, h: int, view: int, members: tuple[int, ...] = EVERYBODY) -> bool:
+        """Whether the Byzantine replica leads this height in this view. Membership does not change."""
+        assert members == EVERYBODY
         return self.leader(h, view) == self.byzantine
 
     @property
