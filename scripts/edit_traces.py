@@ -37,20 +37,21 @@ def judged_in(context: TraceContext) -> Callable[[Sequence[TraceRecord]], bool]:
     return lambda records: check_trace(records, context=context).verdict is not Verdict.VIOLATION
 
 
-def simulated(first: int, last: int, cpu_s: float) -> Iterator[Source]:
+def simulated(first: int, last: int, cpu_s: float, dialect: str = "fisco3") -> Iterator[Source]:
     """Runs of the seeds, with crashes, partitions and loss, without liars: a liar's records bind nobody. None after `cpu_s`."""
     for seed in range(first, last):
         if time.process_time() > cpu_s:
             return
-        settings = draw_settings(seed, dialect="fisco3", byzantine=(), ticks=TICKS)
-        cluster = Cluster(settings.rules, seed=seed, weather=settings.weather, pace=settings.pace, dialect=DIALECTS["fisco3"])
+        settings = draw_settings(seed, dialect=dialect, byzantine=(), ticks=TICKS)
+        cluster = Cluster(settings.rules, seed=seed, weather=settings.weather, pace=settings.pace, dialect=DIALECTS[dialect])
         tracer = Tracer(cluster)
         cluster.listeners.append(tracer.on_step)
         cluster.start()
         play(cluster, plan(settings), settings.ticks)
         faults.recover(cluster, blocks=2, dead=settings.dead)
-        context = TraceContext(members=(Members(0, settings.weights, settings.leader_period_blocks),))
-        yield Clean(tracer.records, settings.weights, period_blocks=settings.leader_period_blocks), judged_in(context)
+        context = TraceContext(members=(Members(0, settings.weights, settings.leader_period_blocks),), dialect=dialect)
+        clean = Clean(tracer.records, settings.weights, period_blocks=settings.leader_period_blocks, dialect=dialect)
+        yield clean, judged_in(context)
 
 
 def logged(paths: Sequence[Path]) -> Iterator[Source]:
@@ -63,20 +64,24 @@ def logged(paths: Sequence[Path]) -> Iterator[Source]:
         members = evidence.context.members[0]
         # Edits are of a trace that tells everything: no step may be assumed that nobody told, and no report ends early.
         context = replace(evidence.context, missing_max=0, ends_open=False)
-        yield Clean(evidence.records, members.weights, period_blocks=members.leader_period_blocks), judged_in(context)
+        dialect = evidence.context.dialect
+        yield Clean(evidence.records, members.weights, period_blocks=members.leader_period_blocks, dialect=dialect), judged_in(context)
 
 
 def main() -> int:
     """See the beginning of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0..200", help="simulated runs, the last seed excluded")
+    parser.add_argument("--dialects", nargs="*", default=["fisco3", "fisco2", "classic"], choices=["fisco3", "fisco2", "classic"])
     parser.add_argument("--edits", type=int, default=65, help="edits a trace, about")
     parser.add_argument("--cpu-s", type=float, default=1e9, help="begin no simulated run after so much CPU time")
     parser.add_argument("--logs", type=Path, nargs="*", default=[], help="directories of nodes' logs")
     asked = parser.parse_args()
     first, last = (int(part) for part in asked.seeds.split(".."))
     began_s, found = time.process_time(), Survey()
-    survey(simulated(first, last, asked.cpu_s), edits_a_trace=asked.edits, into=found)
+    for number, dialect in enumerate(asked.dialects, start=1):
+        limit_s = began_s + asked.cpu_s * number / len(asked.dialects)
+        survey(simulated(first, last, limit_s, dialect), edits_a_trace=asked.edits, into=found)
     # What logs' clocks may differ by is in every record and in the context; shifts are counted against it twice over.
     survey(logged(asked.logs), edits_a_trace=asked.edits, into=found, slack_s=0.1)
     lines = [

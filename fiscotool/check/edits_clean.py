@@ -12,7 +12,7 @@ from typing import Final
 
 from fiscotool.pbft.trace import Act, TraceRecord
 
-__all__ = ["CAUSES", "SENDS", "VIEW_ACTS", "VOTES", "Change", "Clean", "renumbered"]
+__all__ = ["CAUSES_OF", "SENDS", "VIEW_ACTS", "VOTES", "Change", "Clean", "renumbered"]
 
 SENDS: Final[dict[Act, Act]] = {
     Act.RECEIVE_PREPARE: Act.SEND_PREPARE,
@@ -31,7 +31,26 @@ CAUSES: Final[dict[Act, tuple[tuple[Act, ...], bool]]] = {
     Act.LEDGER_COMMIT: ((Act.STABLE,), True),
     Act.HEAD: ((Act.LEDGER_COMMIT, Act.SYNCED_BLOCK), False),
 }
+
+_CAUSES_OF_FISCO2: Final[dict[Act, tuple[tuple[Act, ...], bool]]] = {
+    Act.EXECUTED: ((Act.ACCEPT_PROPOSAL,), False),
+    Act.SEND_PREPARE: ((Act.EXECUTED,), True),
+    Act.PREPARED: ((Act.ACCEPT_PROPOSAL,), True),
+    Act.COMMITTED_LOCAL: ((Act.PREPARED,), False),
+    Act.LEDGER_COMMIT: ((Act.COMMITTED_LOCAL,), False),
+}
+_CAUSES_OF_CLASSIC: Final[dict[Act, tuple[tuple[Act, ...], bool]]] = {
+    Act.SEND_PREPARE: ((Act.ACCEPT_PROPOSAL,), True),
+    Act.PREPARED: ((Act.ACCEPT_PROPOSAL,), True),
+    Act.SEND_COMMIT: ((Act.PREPARED,), True),
+    Act.EXECUTED: ((Act.COMMITTED_LOCAL,), False),
+    Act.LEDGER_COMMIT: ((Act.COMMITTED_LOCAL,), False),
+    Act.HEAD: ((Act.LEDGER_COMMIT, Act.SYNCED_BLOCK), False),
+}
+CAUSES_OF: Final = {"fisco3": CAUSES, "fisco2": _CAUSES_OF_FISCO2, "classic": _CAUSES_OF_CLASSIC}
 """What a replica does only after another act of its own about the same height in the same life; whether the digest is the same."""
+_STEP_OF: Final = {Act.SEND_PREPARE: Act.EXECUTED, Act.SEND_COMMIT: Act.PREPARED}
+"""2.x: the step with which a vote may leave; that it left is told later."""
 
 Key = tuple[Act, int | None, int | None, int | None, str]
 
@@ -48,7 +67,16 @@ class Change:
 class Clean:
     """A trace that is a run. `weights` are those of the members by index; `quorum` decides; digests are abridged alike."""
 
-    def __init__(self, records: Iterable[TraceRecord], weights: tuple[int, ...] = (1, 1, 1, 1), *, period_blocks: int = 1) -> None:
+    def __init__(
+        self, records: Iterable[TraceRecord], weights: tuple[int, ...] = (1, 1, 1, 1), *, period_blocks: int = 1, dialect: str = "fisco3"
+    ) -> None:
+        self.dialect = dialect
+        self.caused = CAUSES_OF[dialect]
+        self.needed: dict[Act, tuple[Act, ...]] = {}
+        """What may follow from an act."""
+        for effect, (causes, _) in self.caused.items():
+            for cause in causes:
+                self.needed[cause] = (*self.needed.get(cause, ()), effect)
         self.weights = weights
         self.period_blocks = period_blocks
         self.quorum = sum(weights) - (sum(weights) - 1) // 3
@@ -90,7 +118,20 @@ class Clean:
             act = SENDS.get(record.act, Act.SEND_CHECKPOINT if record.act is Act.EXECUTED else record.act)
             key = self.key(act, record.index, record)
             self.sent.add(key)
-            self.sent_s.setdefault(key, record.at_s)
+            at_s = record.at_s
+            step = _STEP_OF.get(record.act) if self.dialect == "fisco2" else None
+            if step is not None:
+                at_s = min(
+                    [
+                        at_s,
+                        *(
+                            self.lanes[name][at].at_s
+                            for at in self.about[name, record.life, record.height or 0]
+                            if self.lanes[name][at].act is step
+                        ),
+                    ]
+                )
+            self.sent_s.setdefault(key, at_s)
 
     @staticmethod
     def key(act: Act, sender: int | None, record: TraceRecord) -> Key:
@@ -99,8 +140,8 @@ class Clean:
         return act, sender, view, record.height, record.digest
 
     def is_told(self, replica: str, life: int) -> bool:
-        """Whether this life is told from its first step."""
-        return (replica, life) in self._starts
+        """Whether this life is told from its first step, and what it keeps from earlier ones: 2.x and the paper keep votes and locks."""
+        return (replica, life) in self._starts and (self.dialect == "fisco3" or not life)
 
     def same(self, replica: str, place: int, acts: Sequence[Act], *, before: bool) -> list[int]:
         """Places in the same life about the same height, before or after `place`, of these acts."""
@@ -114,7 +155,7 @@ class Clean:
     def causes(self, replica: str, place: int) -> list[int]:
         """Places of what must have come before this record in its life (CAUSES); empty where it needs nothing or that is not told."""
         lane = self.lanes[replica]
-        wanted = CAUSES.get(lane[place].act)
+        wanted = self.caused.get(lane[place].act)
         if wanted is None:
             return []
         acts, by_digest = wanted
@@ -127,7 +168,9 @@ class Clean:
 
     def leader(self, height: int, view: int) -> int:
         """Who leads this height in this view."""
-        return (height // self.period_blocks + view) % len(self.weights)
+        if self.dialect == "fisco3":
+            return (height // self.period_blocks + view) % len(self.weights)
+        return (height - 1 + view if self.dialect == "fisco2" else view) % len(self.weights)
 
     def counted_before(self, replica: str, place: int) -> list[int]:
         """Places of votes counted before `place` for the same thing (act, height, view, digest) as the vote there."""

@@ -1,21 +1,16 @@
 """Edits of what there is and in which order: delete, duplicate, swap, move before its cause.
 
-Sources: `edits_clean.CAUSES`; observables 3.2.
+Sources: `edits_clean.CAUSES_OF`; observables 3.2.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from fiscotool.check.edits_clean import CAUSES, VOTES, Change, Clean, renumbered
+from fiscotool.check.edits_clean import VOTES, Change, Clean, renumbered
 from fiscotool.pbft.trace import Act
 
 __all__ = ["delete", "duplicate", "move_before_cause", "swap"]
-
-_NEEDED: dict[Act, tuple[Act, ...]] = {}
-for _effect, (_causes, _) in CAUSES.items():
-    for _cause in _causes:
-        _NEEDED[_cause] = (*_NEEDED.get(_cause, ()), _effect)
 
 
 def delete(clean: Clean, replica: str, place: int) -> Change | None:
@@ -29,10 +24,12 @@ def delete(clean: Clean, replica: str, place: int) -> Change | None:
         if record.act in VOTES:
             later = [at for at in clean.counted_after(replica, place) if _shows(clean, replica, place, at)]
             must, why = bool(later), "a later vote's weight counts this one"
-        elif record.act in _NEEDED:
-            needy = [at for at in clean.same(replica, place, _NEEDED[record.act], before=False) if clean.causes(replica, at) == [place]]
+        elif record.act in clean.needed:
+            needy = [
+                at for at in clean.same(replica, place, clean.needed[record.act], before=False) if clean.causes(replica, at) == [place]
+            ]
             must, why = bool(needy), "what follows from it is told, and nothing else it could follow from"
-        elif record.act is Act.PROPOSE:
+        elif record.act is Act.PROPOSE and clean.dialect == "fisco3":
             # Who accepts its own proposal has made it, whether that is told or not.
             own = [at for at in clean.about[replica, record.life, record.height or 0] if lane[at].act is Act.ACCEPT_PROPOSAL]
             must = all(lane[at].digest != record.digest for at in own) and _was_accepted_elsewhere(clean, replica, place)
@@ -70,9 +67,18 @@ def duplicate(clean: Clean, replica: str, place: int) -> Change | None:
     record = lane[place]
     if record.act is Act.START:
         return None
-    is_vote = record.act in VOTES and clean.is_told(replica, record.life)
+    is_vote = record.act in VOTES and clean.is_told(replica, record.life) and _counts_twice(clean, replica, place)
     why = "one member's vote for one thing is counted twice" if is_vote else "doing it again changes nothing"
     return Change(renumbered([*lane[: place + 1], *lane[place:]]), is_vote, why)
+
+
+def _counts_twice(clean: Clean, replica: str, place: int) -> bool:
+    """Whether a vote that comes again is told as counted: 2.x looks at no own one, nor at a written height; the paper takes any."""
+    lane = clean.lanes[replica]
+    vote = lane[place]
+    if clean.dialect != "fisco2":
+        return clean.dialect == "fisco3"
+    return vote.sender != vote.index and not clean.same(replica, place, (Act.HEAD, Act.SYNCED_BLOCK, Act.LEDGER_COMMIT), before=True)
 
 
 def swap(clean: Clean, replica: str, place: int) -> Change | None:

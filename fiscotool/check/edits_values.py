@@ -9,15 +9,12 @@ Sources: `edits_clean`; observables 3.2.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
-from fiscotool.check.edits_clean import CAUSES, SENDS, VOTES, Change, Clean
+from fiscotool.check.edits_clean import SENDS, VOTES, Change, Clean
 from fiscotool.pbft.trace import Act, TraceRecord
 
 __all__ = ["change_sender", "flip_hash", "height_down", "height_up", "view_down", "view_up", "weight_down"]
-
-_OWN: Final = frozenset(CAUSES)
-_CAUSED_BY_DIGEST: Final = frozenset(act for act, (_, by_digest) in CAUSES.items() if by_digest)
 
 
 def _with(clean: Clean, replica: str, place: int, must: bool, why: str, **changed: Any) -> Change:  # noqa: FBT001 (a private builder)
@@ -28,6 +25,8 @@ def _with(clean: Clean, replica: str, place: int, must: bool, why: str, **change
 
 def _was_never_sent(clean: Clean, changed: TraceRecord) -> bool:
     """Whether no replica sent the vote that `changed` counts."""
+    if clean.dialect != "fisco3" and changed.sender == changed.index:
+        return False  # the others take the own vote from the step that sends it
     return changed.act in VOTES and clean.key(SENDS[changed.act], changed.sender, changed) not in clean.sent
 
 
@@ -43,7 +42,7 @@ def change_sender(clean: Clean, replica: str, place: int) -> Change | None:
     earlier = {clean.lanes[replica][at].sender for at in clean.counted_before(replica, place)}
     later = {clean.lanes[replica][at].sender for at in clean.counted_after(replica, place)}
     is_told = clean.is_told(replica, record.life)
-    must = _was_never_sent(clean, replace(record, sender=sender)) or (is_told and sender in earlier | later)
+    must = _was_never_sent(clean, replace(record, sender=sender)) or (is_told and clean.dialect != "classic" and sender in earlier | later)
     return _with(clean, replica, place, must, "that member never sent it, or was counted already", sender=sender)
 
 
@@ -71,9 +70,9 @@ def _is_alien(clean: Clean, replica: str, place: int, changed: TraceRecord) -> b
     """Whether the changed record cannot follow from what is told: no such vote was sent, or nothing of this life leads to it."""
     if changed.act in VOTES:
         return _was_never_sent(clean, changed)
-    if changed.act not in _CAUSED_BY_DIGEST or not clean.is_told(replica, changed.life):
+    acts, by_digest = clean.caused.get(changed.act, ((), False))
+    if not by_digest or not clean.is_told(replica, changed.life):
         return changed.act is Act.PROPOSE and _is_not_led(clean, changed)
-    acts, _ = CAUSES[changed.act]
     lane = clean.lanes[replica]
     about = clean.about[replica, changed.life, changed.height or 0]
     return not any(at < place and lane[at].act in acts and lane[at].digest == changed.digest for at in about)
@@ -105,10 +104,10 @@ def _view(clean: Clean, replica: str, place: int, by: int) -> Change | None:
         must, why = _was_never_sent(clean, changed), "nobody voted for that in that view"
     elif changed.act is Act.PROPOSE:
         must, why = _is_not_led(clean, changed), "another leads that height in that view"
-    elif changed.act is Act.PREPARED and clean.is_told(replica, record.life):
+    elif changed.act is Act.PREPARED and clean.dialect != "fisco2" and clean.is_told(replica, record.life):
         accepted = clean.same(replica, place, (Act.ACCEPT_PROPOSAL,), before=True)
         must, why = all(clean.lanes[replica][at].view != changed.view for at in accepted), "nothing was accepted in that view"
-    elif changed.act is Act.ENTER_VIEW and clean.is_told(replica, record.life):
+    elif changed.act is Act.ENTER_VIEW and clean.dialect != "fisco2" and clean.is_told(replica, record.life):
         must, why = changed.view not in clean.entered, "nobody made a NewView of that view"
     return _with(clean, replica, place, must, why, view=changed.view)
 
@@ -124,9 +123,12 @@ def flip_hash(clean: Clean, replica: str, place: int) -> Change | None:
     if record.act in {Act.HEAD, Act.SYNCED_BLOCK} and record.height:
         must, why = bool(clean.written[record.height] - {replica}), "another has another block at that height"
     elif record.act is Act.EXECUTED and clean.is_told(replica, record.life):
-        later = clean.same(replica, place, (Act.STABLE,), before=False)
-        must = any(clean.lanes[replica][at].digest == record.digest for at in later)
-        why = "another result was found stable here"
+        decided = Act.COMMITTED_LOCAL if clean.dialect == "fisco2" else Act.STABLE
+        later = clean.same(replica, place, (decided,), before=False)
+        again = [at for before in (True, False) for at in clean.same(replica, place, (Act.EXECUTED,), before=before)]
+        must = any(clean.lanes[replica][at].digest == record.digest for at in later) and clean.dialect != "classic"
+        must = must and (clean.dialect == "fisco3" or not again)
+        why = "another result was decided on here"
     elif record.act is Act.COMMITTED_LOCAL and clean.is_told(replica, record.life):
         others = (each for name, lane in clean.lanes.items() if name != replica for each in lane)
         must = any(each.act is Act.COMMITTED_LOCAL and each.height == record.height for each in others)

@@ -22,7 +22,8 @@ def drop_signer(clean: Clean, replica: str, place: int) -> Change | None:
     lane = clean.lanes[replica]
     record = lane[place]
     kind = _DECIDED.get(record.act)
-    if kind is None:
+    # 2.x is prepared on votes for the result; in the paper the primary's proposal is a vote that is not told as one.
+    if kind is None or clean.dialect == "fisco2" or (clean.dialect == "classic" and record.act is Act.PREPARED):
         return None
     counted = [
         at
@@ -68,7 +69,7 @@ def forge_restart(clean: Clean, replica: str, place: int) -> Change | None:
             break
         if each.own_view and each.act is not Act.HEAD:
             told.add(each.own_view)
-    must = bool(told)
+    must = bool(told) and clean.dialect != "classic"  # the paper's view outlives the process
     edited = renumbered([*lane[:place], start, *after])
     return Change(edited, must, "a new process is in view 0 until it enters another" if must else "it may have begun anew there")
 

@@ -162,7 +162,13 @@ SWITCHES: Final[tuple[Switch, ...]] = (
         {"newview.quorum": _one_less, "enter.quorum": _one_less},
         follows=("view.behind", "prepared.calm", "recover.sent"),
     ),
-    _of("M15", "a NewView ignores certificates (H6, M14)", "NewView 忽略 prepared 证书（H6）", {"repropose.follows": _any}, follows=_SPLIT),
+    _of(
+        "M15",
+        "a NewView ignores certificates (H6, M14)",
+        "NewView 忽略 prepared 证书（H6）",
+        {"repropose.follows": _any, "newview.complete": _any},
+        follows=_SPLIT,
+    ),
     _of(
         "new-view-unchecked",
         "what a NewView proposes is not verified (H6, M16)",

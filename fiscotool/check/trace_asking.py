@@ -142,6 +142,8 @@ def send_view_change(node: Node, record: TraceRecord) -> Key | None:
     prepared = {height: (slot.lock_view, slot.lock) for height, slot in node.slots.items() if slot.lock}
     committed = node.head if node.head is not None else record.height or 0
     if node.is_known:  # otherwise it may hold more than was told
+        if (view, node.replica) in node.book.reports:
+            node.book.reported_again.add((view, node.replica))
         node.book.reports[view, node.replica] = (committed, prepared)
     return None
 

@@ -50,6 +50,8 @@ class Book:
         self.ledger: dict[int, tuple[str, str]] = {}
         self.reports: dict[tuple[int, str], tuple[int, dict[int, tuple[int, str]]]] = {}
         """(view, replica) -> what its view change says: committed height, and height -> (view, digest) prepared."""
+        self.reported_again: set[tuple[int, str]] = set()
+        """Those of which several view changes were sent for one view."""
         self.ended: set[str] = set()
         """Replicas whose report is over, though they may not be."""
         self.owners: dict[tuple[int, int], str] = {}

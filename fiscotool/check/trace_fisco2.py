@@ -41,6 +41,8 @@ def sent_by(node: Node, record: TraceRecord) -> list[tuple[Key, Key]]:
     if record.act is Act.SEND_VIEW_CHANGE and record.view is not None:
         at = node.head if node.head is not None else -1
         return [(("V", index, record.view, at), ("#V", record.view, at, ""))]
+    if _is_late_sign(node, record):
+        return [(("P", index, record.view, height, record.digest), ("#P", record.view, height, record.digest))]
     slot = node.slots.get(height) if height is not None else None
     if slot is None or node.view is None:
         return []
@@ -49,6 +51,11 @@ def sent_by(node: Node, record: TraceRecord) -> list[tuple[Key, Key]]:
     if record.act is Act.PREPARED:
         return [(("C", index, node.view, height, slot.executed), ("#C", node.view, height, slot.executed))]
     return []
+
+
+def _is_late_sign(node: Node, record: TraceRecord) -> bool:
+    """A Sign that left in the step in which a view was entered: what was executed in the view before is signed first, and told last."""
+    return record.act is Act.SEND_PREPARE and record.view is not None and node.view is not None and record.view < node.view
 
 
 def propose(node: Node, record: TraceRecord) -> Key | None:
@@ -119,7 +126,7 @@ def executed(node: Node, record: TraceRecord) -> Key | None:
 def sign_sent(node: Node, record: TraceRecord) -> Key | None:
     """The own Sign; the log names the proposal in it, the message the result."""
     height, view = record.height, record.view if record.view is not None else node.view
-    if height is None or view is None:
+    if height is None or view is None or _is_late_sign(node, record):
         return None
     slot = node.slot(height)
     if record.digest == slot.executed:

@@ -94,6 +94,7 @@ GUARDS: Final[dict[str, Guard]] = {
     "newview.quorum": Guard("G7", "a NewView needs view changes of a quorum of distinct members", lenient=True),
     "newview.single": Guard("G7", "one NewView is sent a view", "textbook"),
     "repropose.follows": Guard("G7", "what a NewView proposes again is what its view changes report, the latest view first"),
+    "newview.complete": Guard("G7", "a NewView proposes again every height that its view changes report as prepared", lenient=True),
     "accept.reproposed": Guard("G7", "what is accepted out of a NewView is in it"),
     # G8: locks.
     "lock.fisco": Guard("G8", "what is prepared at a height is never given up for another digest", "none"),

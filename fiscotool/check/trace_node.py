@@ -135,6 +135,8 @@ class Node:
         self.is_leaderless = not is_known
         """2.x: a view was asked for and none entered since, so that it knows no leader."""
         self.sent_new_view = -1
+        self.again: set[tuple[int, int]] = set()
+        """(view, height) of what this replica has proposed again for a NewView."""
         self.cause = "start" if is_known else "unknown"
         self.target = 0
         self.first_asks = 2

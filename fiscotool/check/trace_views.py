@@ -65,6 +65,7 @@ def repropose(node: Node, record: TraceRecord) -> Key | None:
     if height is None or view is None:
         return None
     book.premises["reproposed"] += 1
+    node.again.add((view, height))
     best_view, best, is_whole = -1, set[str](), True
     for sender in node.view_changes.get(view, {}):
         replica = book.owner(height, sender)
@@ -101,8 +102,32 @@ def send_new_view(node: Node, record: TraceRecord) -> Key | None:
     g["newview.single"] += 1
     if node.sent_new_view == view:
         node.fail("newview.single", record, "was sent before")
+    if node.dialect == "fisco3" and view not in {node.sent_new_view, node.entered}:
+        _is_complete(node, record, view)
     node.sent_new_view = view
     return None
+
+
+def _is_complete(node: Node, record: TraceRecord, view: int) -> None:
+    """What the view changes that were counted report above the highest ledger among them is proposed again.
+
+    Evaluated only if all of them are of replicas whose whole life is told and who said it once.
+    """
+    book, reported, committed = node.book, set[int](), -1
+    for sender, height in node.view_changes.get(view, {}).items():
+        replica = book.owner(height + 1, sender)
+        report = book.reports.get((view, replica)) if replica is not None and book.reports_itself(replica) else None
+        if report is None or (view, replica) in book.reported_again:
+            return
+        committed = max(committed, height, report[0])
+        reported.update(report[1])
+    if node.views_known_from > view:
+        return
+    node.guards["newview.complete"] += 1
+    for height in sorted(each for each in reported if each > committed):
+        if (view, height) not in node.again:
+            node.fail("newview.complete", record, f"height {height} was prepared, and is not proposed again")
+            return
 
 
 def _quorum_of_changes(node: Node, record: TraceRecord, view: int, guard: str) -> None:

@@ -74,6 +74,7 @@ GUARDS_ZH: Final[dict[str, str]] = {
     "newview.leader": "NewView 来自该视图的领导者",
     "newview.quorum": "NewView 需要法定多数不同成员的 ViewChange",
     "newview.single": "一个视图只发出一个 NewView",
+    "newview.complete": "NewView 须重新提出其 ViewChange 所报告的每个已 prepared 的高度",
     "repropose.follows": "NewView 重新提出的即其 ViewChange 所报告的，以最新视图为准",
     "accept.reproposed": "出自 NewView 的提案确在其中",
     "lock.fisco": "某高度 prepared 的提案从不放弃",

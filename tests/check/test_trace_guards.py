@@ -107,6 +107,12 @@ def view_change(*tell: tuple[int, Act, dict[str, Any]], reproposed: str = "0001b
     return scribe.records, {}
 
 
+def unproposed() -> Planted:
+    """The new leader's NewView leaves out what three have prepared."""
+    records, context = view_change()
+    return numbered(without(records, lambda r: r.act is Act.REPROPOSE)), context
+
+
 def two_point_x(*tell: tuple[Act, dict[str, Any]]) -> Planted:
     """Node1 of a 2.x chain, at the beginning of height 1; it is led by replica view mod 4."""
     scribe = Scribe()
@@ -263,6 +269,7 @@ PLANTED: dict[str, Callable[[], Planted]] = {
     "newview.leader": lambda: edit(Act.ACCEPT_NEW_VIEW, "node1", None, sender=2),
     "newview.quorum": lambda: drop(lambda r: r.replica == "node0" and r.act is Act.RECEIVE_VIEW_CHANGE and r.sender in {2, 3}),
     "newview.single": lambda: textbook(insert(Act.SEND_NEW_VIEW, Act.SEND_NEW_VIEW, "node0", None, height=0, view=3)),
+    "newview.complete": unproposed,
     "repropose.follows": lambda: view_change(reproposed=OTHER),
     "lock.fisco": lambda: view_change((0, Act.ACCEPT_PROPOSAL, {"height": 1, "view": 4, "digest": OTHER, "sender": 1}), reproposed=OTHER),
     "lock.textbook": lambda: insert(Act.PREPARED, Act.ACCEPT_PROPOSAL, "node0", height=2, view=3, digest=OTHER, sender=1),
