@@ -104,7 +104,8 @@ def check(output: Output, spec: str, **options: Any) -> int:
     """Count and check all reachable states, as TLC does.
 
     `howard` is a small published PBFT specification, the exam of the engine. `fisco3` is our own, of FISCO BCOS 3.x, and always
-    checked for agreement. docs/model-checking.md says what both leave out.
+    checked for agreement; `fisco2` and `classic` are of FISCO BCOS 2.x and of PBFT as published, checked for all their properties.
+    docs/model-checking.md says what they leave out.
 
     Every action, every conjunct of a guard and every goal says how often it was reached. One that never was, although the bounds do not
     make it impossible, ends a complete walk with exit code 5.
@@ -114,6 +115,8 @@ def check(output: Output, spec: str, **options: Any) -> int:
     Example: fiscotool model check --tstamps 1..2 --views 0..1 --acc none --method both
     Example: fiscotool model check --spec fisco3 --heights 1..2 --byzantine 2
     Example: fiscotool model check --spec fisco3 --crashes 1 --byzantine 1 --hole amnesia
+    Example: fiscotool model check --spec fisco2 --views 0..1 --byzantine 3
+    Example: fiscotool model check --spec classic --byzantine 1 --method both
     """
     asked = SPECS[spec]
     wrong = [_spelled(name) for name in sorted(foreign_to(asked)) if _is_given(options[name])]
