@@ -36,8 +36,7 @@ PROGRESS: Final = Invariant(
     "故障后链继续出块",
     "After every injection and every heal, if sealers of a quorum are up and undisturbed and a transaction is waiting, a block sealed "
     "after it appears within Σ T·1.5^min(k,10) for k = c … c+f+1, plus 5 s after an injection and 15 s after a heal (c: "
-    "largest changeCycle "
-    "then; n more in 2.x, 2 more once the network was broken). The sampling error is on the chain's side.",
+    "largest changeCycle then; n more in 2.x, 2 more once the network was broken). The sampling error is on the chain's side.",
     "每次故障注入与修复之后，若法定多数的共识节点正常且未受干扰，并有交易待处理，则在 Σ T·1.5^min(k,10)（k = c … c+f+1，c 为当时最大的 "
     "changeCycle；2.x 另加 n，网络曾受损另加 2）加 5 秒（注入后）或 15 秒（修复后）之内出现在其后出块的区块。采样误差按有利于链的一方计。",
     "OSDI'99 4.5.2; bcos-pbft PBFTTimer.h; spec 3.x 1.10",
@@ -49,8 +48,7 @@ NO_STALL: Final = Invariant(
     "No stall while there is work",
     "有交易时不停滞",
     "Also without a fault: while a quorum is up and undisturbed and a transaction is waiting, no two blocks in a row are "
-    "further apart than "
-    "the bound of `progress-after-fault` with c = 0.",
+    "further apart than the bound of `progress-after-fault` with c = 0.",
     "没有故障时亦然：法定多数正常且未受干扰、并有交易待处理时，相邻两个区块的间隔不超过「故障后链继续出块」在 c = 0 时的上限。",
     "OSDI'99 4.5.2; spec 3.x 1.8, 1.10",
 )
@@ -92,9 +90,8 @@ class Progress:
         self._facts = facts
         self.steadiness = Steadiness(facts)
         faults = [fault for fault in facts.observations.faults if fault.confirmed]
-        heals = {fault.healed_s for fault in faults if fault.healed_s is not None}
-        self._moments = sorted({fault.injected_s for fault in faults} | heals)
-        self._heals = heals
+        self._heals = {fault.healed_s for fault in faults if fault.healed_s is not None}
+        self._moments = sorted({fault.injected_s for fault in faults} | self._heals)
         self._network_faults = [fault.injected_s for fault in faults if not affects_process(fault)]
         told = (
             sorted((s.got_s, cycle) for life in lives for s in life.samples if (cycle := cycle_of(s)) is not None)
@@ -104,10 +101,9 @@ class Progress:
 
     def bound_s(self, at_s: float, slack_s: float) -> float:
         """How long progress may take from `at_s` on, with the timers as they stood then."""
-        facts = self._facts
+        facts, cycle = self._facts, self._cycle_at(at_s)
         weights = facts.weights_by_name(facts.height_shown_by(at_s))
         faulty = faulty_weight_max(sum(weights.values()))
-        cycle = self._cycle_at(at_s)
         # A chain whose minimum sealing time exceeds the time-out lengthens the time-out (spec 3.x 1.10).
         base_s = max(facts.run.timeout_base_s, facts.run.min_seal_time_s)
         # In 2.x only a sealer that is locked may propose what others are locked on, so that a whole turn may pass (spec 2.x 1.11).

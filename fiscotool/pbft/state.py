@@ -9,8 +9,7 @@ Theory. A replica is in one of two modes. Not in timeout it votes in `view`; in 
 prepares proposals of `view`, but neither precommits nor commits (spec 6.2). A slot goes through: pre-prepare accepted (`pre`),
 prepared (`cert`, the lock), committed (`agreed`), executed (`block_hash`), stable (`is_stable`), gone (height has passed it).
 
-NamedTuple and not dataclass: this one value is rebuilt in every step, and `_replace` is five times cheaper than
-`dataclasses.replace` (bench/core_steps.py).
+NamedTuple and not dataclass: it is rebuilt in every step, and `_replace` is five times cheaper (bench/core_steps.py).
 
 Sources: bcos-pbft `PBFTConfig.h`, `ConsensusConfig.h`, `cache/PBFTCache.h`, `cache/PBFTCacheProcessor.h`; spec 3.x 1.7.
 """
@@ -259,7 +258,6 @@ def put_slot(state: ReplicaState, slot: Slot) -> ReplicaState:
 
 with_slots = one_field(ReplicaState, "slots")
 """`state._replace(slots=…)`: every vote needs it."""
-
 
 with_timer = two_fields(ReplicaState, "timer_epoch", "timer_on")
 """`state._replace(timer_epoch=…, timer_on=…)`."""

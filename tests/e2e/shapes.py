@@ -131,7 +131,8 @@ def a_restarted_node_finds_the_view_after_a_time_out(seen: Observations, fault: 
     assert mine[0].view == 0
     joined_s = first_s(mine, lambda sample: sample.timeout is False and bool(sample.view))
     assert joined_s is not None
-    assert 1 < joined_s - mine[0].got_s < 9 + slack_s, f"{fault.node} joined after {joined_s - mine[0].got_s:.2f} s"
+    # A busy machine asks late; what comes before the first answer is not seen.
+    assert (0 if slack_s else 1) < joined_s - mine[0].got_s < 9 + slack_s, f"{fault.node} joined after {joined_s - mine[0].got_s:.2f} s"
 
 
 def after_stopping_all_views_begin_anew_and_heights_stay(seen: Observations, *faults: FaultSeen) -> None:
