@@ -134,7 +134,7 @@ class Saboteur(Liar):
     def __init__(self) -> None:
         self._commits: list[Message] = []
         self._views: list[Message] = []
-        self._is_late = False
+        self._is_late = True
 
     def broadcast(self, world: World, replica: Replica, message: Message) -> Sent:
         """Withheld Commits leave with its view changes, real NewViews with its next votes and view changes."""

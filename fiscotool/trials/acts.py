@@ -2,6 +2,7 @@
 
     none       nothing
     kill       the leader of the next block, and more, are killed and come back
+    follower   one that does not lead is killed and comes back
     all        all nodes are killed at once, and come back at once
     turns      one is killed, then another while the first comes back and fetches what it missed
     weights    weights change again and again, the leader is killed meanwhile
@@ -139,6 +140,13 @@ def kill_leaders(stage: Stage) -> None:
     stage.revive(faults)
 
 
+def kill_follower(stage: Stage) -> None:
+    """Not the leader of the next block."""
+    faults = stage.kill(stage.honest[-1:])
+    stage.wait(stage.drill.down_s)
+    stage.revive(faults)
+
+
 def kill_all(stage: Stage) -> None:
     """All honest ones at once, twice."""
     for _ in range(2):
@@ -195,6 +203,7 @@ def kill_again(stage: Stage) -> None:
 ACTS: Final[dict[str, Callable[[Stage], None]]] = {
     "none": nothing,
     "kill": kill_leaders,
+    "follower": kill_follower,
     "all": kill_all,
     "turns": take_turns,
     "weights": change_weights,
