@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ from fiscotool.check.edits import OPERATORS, WHOLE_OPERATORS, Clean, edits_of, p
 from fiscotool.check.edits_survey import survey
 from fiscotool.check.trace import TraceContext, Verdict, check_trace
 from fiscotool.pbft.trace import Act, TraceRecord
+from tests.check.test_trace_cuts import traced
 from tests.check.traces import Scribe, clean_trace
 
 
@@ -78,3 +80,15 @@ def test_clocks_may_differ_by_what_is_allowed_and_runs_by_nothing() -> None:
     spliced = splice(clean, Clean(clean_trace(1)), "node2")
     assert spliced is not None
     assert not spliced.must_reject, "the same run twice is one run"
+
+
+@pytest.mark.parametrize("dialect", ["fisco2", "classic"])
+def test_edits_of_the_other_protocols_are_rejected(dialect: str) -> None:
+    """Of a simulated run; there are no weights to be wrong, and what a restarted process keeps binds it."""
+    records, open_ended = traced(1, dialect, 800)
+    context = replace(open_ended, ends_open=False)
+    members = context.members[0]
+    clean = Clean(records, members.weights, period_blocks=members.leader_period_blocks, dialect=dialect)
+    found = survey([(clean, lambda edited: check_trace(edited, context=context).verdict is not Verdict.VIOLATION)], edits_a_trace=60)
+    assert not found.missed, [(edit.operator, edit.why, edit.replica, edit.place) for edit in found.missed[:5]]
+    assert found.must_reject == found.rejected > 15

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from fiscotool.observer.logs.collect import Source
+from fiscotool.observer.logs.evidence import evidence_of
 from fiscotool.observer.logs.sealers import Sightings, sealer_counts
 from fiscotool.pbft.trace import Act, TraceRecord
 
@@ -41,3 +45,18 @@ def test_a_sealer_that_is_silent_for_long_stays_one() -> None:
     for height in range(10, 61):
         seen.at_least[height] = 4
     assert sealer_counts(seen) == [(0, 5)]
+
+
+def test_a_chain_of_3x_tells_its_number_with_each_head(tmp_path: Path) -> None:
+    """A fifth sealer joins at block 30 and leaves at block 50, in a log that begins in the middle."""
+    lines = [
+        f"info|2026-11-21 05:{height:02d}:00.000000|0x01|[CONSENSUS][PBFT][METRIC]resetConfig,committedIndex={height},leaderPeriod=1,consensusNodesSize={count}"
+        for height, count in ((12, 4), (28, 4), (29, 5), (48, 5), (49, 4), (55, 4))
+    ]
+    log = tmp_path / "log_2026112105.00.log"
+    log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    context = evidence_of([Source("node0", (log,))]).context
+    assert [(members.since, members.count) for members in context.members] == [(0, 4), (30, 5), (50, 4)]
+    assert context.members_told
+    log.write_text("", encoding="utf-8")
+    assert not evidence_of([Source("node0", (log,))]).context.members_told
