@@ -124,8 +124,10 @@ class Cluster(Clock):
         """Whether both are up and the link between them is."""
         if receiver >= len(self.replicas):
             return False  # A sealer that does not exist, in whose name somebody lied.
-        ends = (self.replicas[sender], self.replicas[receiver])
-        return all(end.state is not None and end.connects_at <= self.now for end in ends) and self.network.is_open(sender, receiver)
+        one, other, now = self.replicas[sender], self.replicas[receiver], self.now
+        if one.state is None or other.state is None or one.connects_at > now or other.connects_at > now:
+            return False
+        return self.network.is_open(sender, receiver)
 
     def post(self, replica: Replica, event: ev.Event, ticks: int = 0) -> None:
         """Give a replica an event later, if it still lives this life then."""

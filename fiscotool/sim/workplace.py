@@ -158,12 +158,12 @@ def tell_pool(world: World, replica: Replica) -> None:
 
 def look_around(world: World, replica: Replica) -> None:
     """Peers, gossip and synchronisation, every `LOOK_TICKS`."""
-    others = [peer for peer in world.replicas if peer.index != replica.index]
-    near = [peer for peer in others if world.is_reachable(replica.index, peer.index)]
+    near = [peer for peer in world.replicas if peer is not replica and world.is_reachable(replica.index, peer.index)]
     sealers = replica.rules.node_count
-    connected = frozenset(peer.index for peer in near if peer.index < sealers)
-    late = frozenset(peer.index for peer in near if peer.height + LAG_BLOCKS_MAX < replica.height)
-    gone = frozenset(NodeIndex(i) for i in range(sealers) if i != replica.index and i not in connected)
+    connected = frozenset([peer.index for peer in near if peer.index < sealers])
+    behind = len(replica.ledger) - LAG_BLOCKS_MAX
+    late = frozenset([peer.index for peer in near if len(peer.ledger) < behind])
+    gone = frozenset([NodeIndex(i) for i in range(sealers) if i != replica.index and i not in connected])
     if (connected, gone | late) != replica.told_peers:
         replica.told_peers = (connected, gone | late)
         world.post(replica, ev.PeersChanged(connected, gone | late))
@@ -177,10 +177,13 @@ def look_around(world: World, replica: Replica) -> None:
 
 def _synchronise(world: World, replica: Replica, near: list[Replica]) -> None:
     """`shouldSyncing` (spec 1.16): fetch when a peer is ahead of the ledger and of what consensus brings."""
-    best = max(near, key=lambda peer: peer.height, default=None)
     assert replica.state is not None
-    known = max(replica.height, replica.told_agreed)
-    if best is None or best.height <= known:
+    known = max(len(replica.ledger), replica.told_agreed)
+    best, most = None, known
+    for peer in near:
+        if len(peer.ledger) > most:
+            best, most = peer, len(peer.ledger)
+    if best is None:
         return
     world.post(replica, ev.SyncTarget(best.height))
     height = replica.height
