@@ -50,6 +50,7 @@ WATCHED_HINTS: Final[dict[str, tuple[str, int]]] = {
     "F14": ("forgetful_executor", 2),
     "F16a": ("world:down", 0),
     "F16c": ("world:down", 0),
+    "FIB-127": ("world:puller", 4),
     "fisco2-M1": ("world:calm", 0),
     "fisco2-M8": ("world:equivocate", 0),
     "fisco2-M10": ("world:five", 0),
