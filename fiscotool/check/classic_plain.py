@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from itertools import combinations, product
 from typing import Final, NamedTuple
 
+from fiscotool.check import plain_world
 from fiscotool.check.classic_bounds import ACTIONS, LimitsClassic
 from fiscotool.check.fisco3_bounds import FILLER, NODES
-from fiscotool.check.model import Taken
+from fiscotool.check.plain_world import PlainFrame
 
 Proof = tuple[int, int, int]
 """(height, view, value): prepared there."""
@@ -42,13 +43,7 @@ class Node(NamedTuple):
     again: frozenset[tuple[int, int]] = frozenset()
 
 
-class World(NamedTuple):
-    """A state: the honest replicas by index (the liar's place is None), what they said, and how often one crashed."""
-
-    nodes: tuple[Node | None, ...]
-    said: frozenset[Said] = frozenset()
-    crashes: int = 0
-
+World = plain_world.World[Node, Said]
 
 After = tuple[str, Node, frozenset[Said] | set[Said]]
 """(action, the replica after it, what it says)"""
@@ -56,22 +51,18 @@ After = tuple[str, Node, frozenset[Said] | set[Said]]
 NOTHING: Final = frozenset[Said]()
 
 
-class PlainClassic:
+class PlainClassic(PlainFrame[Node, Said]):
     """The model for `check.explore`."""
 
     actions = ACTIONS
 
     def __init__(self, limits: LimitsClassic) -> None:
-        if limits.holes:
-            raise ValueError("the plain model has no holes")
-        self.limits = limits
-        self.liar = limits.byzantine
+        super().__init__(limits)
         self._heights = range(1, limits.heights + 1)
         self._values = (*limits.values, FILLER)
 
-    def initial(self) -> World:
-        """Everybody in view 0."""
-        return World(tuple(None if i == self.liar else Node() for i in range(NODES)))
+    def _fresh(self) -> Node:
+        return Node()
 
     def render(self, state: World) -> str:
         """Views and decisions."""
@@ -82,15 +73,9 @@ class PlainClassic:
         decided = {pair for one in state.nodes if one is not None for pair in one.decided}
         return len(decided) == len({h for h, _ in decided})
 
-    def successors(self, state: World) -> Iterator[Taken[World]]:
-        """Every step of every honest replica."""
-        for i, me in enumerate(state.nodes):
-            if me is None:
-                continue
-            steps = [*self._phases(i, me, state), *self._change(i, me, state)]
-            for action, node, messages in steps:
-                nodes = (*state.nodes[:i], node, *state.nodes[i + 1 :])
-                yield Taken(action, f"node{i} {action}", World(nodes, state.said | messages, state.crashes + (action == "crash")))
+    def _of(self, i: int, me: Node, w: World) -> Iterator[After]:
+        yield from self._phases(i, me, w)
+        yield from self._change(i, me, w)
 
     # The three phases
 

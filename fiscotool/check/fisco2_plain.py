@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from fiscotool.check import plain_world
 from fiscotool.check.fisco2_bounds import ACTIONS, Limits2
 from fiscotool.check.fisco3_bounds import NODES
-from fiscotool.check.model import Taken
+from fiscotool.check.plain_world import PlainFrame
 
 
 class Said(NamedTuple):
@@ -35,13 +36,7 @@ class Node(NamedTuple):
     locked: tuple[int, int] | None = None
 
 
-class World(NamedTuple):
-    """A state: the honest replicas by index (the liar's place is None), what they said, and how often one crashed."""
-
-    nodes: tuple[Node | None, ...]
-    said: frozenset[Said] = frozenset()
-    crashes: int = 0
-
+World = plain_world.World[Node, Said]
 
 After = tuple[str, Node, frozenset[Said] | set[Said]]
 """(action, the replica after it, what it says)"""
@@ -49,20 +44,17 @@ After = tuple[str, Node, frozenset[Said] | set[Said]]
 NOTHING: Final = frozenset[Said]()
 
 
-class PlainFisco2:
+class PlainFisco2(PlainFrame[Node, Said]):
     """The model for `check.explore`."""
 
     actions = ACTIONS
 
     def __init__(self, limits: Limits2) -> None:
-        if limits.holes:
-            raise ValueError("the plain model has no holes")
-        self.limits = limits
-        self.liar = limits.byzantine
+        super().__init__(limits)
+        self._askers = limits.askers
 
-    def initial(self) -> World:
-        """Everybody in view 0 at height 0."""
-        return World(tuple(None if i == self.liar else Node() for i in range(NODES)))
+    def _fresh(self) -> Node:
+        return Node()
 
     def render(self, state: World) -> str:
         """Views and chains."""
@@ -72,15 +64,6 @@ class PlainFisco2:
         """Agreement among the honest."""
         chains = [one.chain for one in state.nodes if one is not None]
         return all(len({chain[h] for chain in chains if len(chain) > h}) <= 1 for h in range(self.limits.heights))
-
-    def successors(self, state: World) -> Iterator[Taken[World]]:
-        """Every step of every honest replica."""
-        for i, me in enumerate(state.nodes):
-            if me is None:
-                continue
-            for action, node, messages in self._of(i, me, state):
-                nodes = (*state.nodes[:i], node, *state.nodes[i + 1 :])
-                yield Taken(action, f"node{i} {action}", World(nodes, state.said | messages, state.crashes + (action == "crash")))
 
     def _of(self, i: int, me: Node, w: World) -> Iterator[After]:
         h = len(me.chain) + 1
@@ -152,7 +135,7 @@ class PlainFisco2:
             above = set().union(*(self._who(w, "change", later, h - 1, 0) for later in views if later >= view))
             if view > me.wanted and asking - {i} and len(above - {i}) > (NODES - 1) // 3:
                 yield "join", me._replace(wanted=view), {Said("change", view, h - 1, 0, i)}
-            if view > me.view and len(asking) >= self.limits.askers:
+            if view > me.view and len(asking) >= self._askers:
                 yield "enter view", me._replace(view=view, wanted=view, signed=None), NOTHING
         if me.wanted in views and i not in self._who(w, "change", me.wanted, h - 1, 0) and self._is_late(i, me, w, h):
             yield "catch up", me, {Said("change", me.wanted, h - 1, 0, i)}
