@@ -273,10 +273,10 @@ class Redater(Liar):
     """Shows the certificates it holds as ones of the latest possible view."""
 
     def broadcast(self, world: World, replica: Replica, message: Message) -> Sent:
-        """Certificates get the view before the one asked for."""
+        """Certificates get the view before the one asked for; without Commits there are some."""
         del world
         if not isinstance(message, ViewChange):
-            return to_all(replica, message)
+            return [] if isinstance(message, Commit) else to_all(replica, message)
         later = tuple(replace(cert, view=View(message.view - 1)) for cert in message.prepared)
         return to_all(replica, replace(message, prepared=later))
 

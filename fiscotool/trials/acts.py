@@ -2,7 +2,7 @@
 
     none       nothing
     kill       the leader of the next block, and more, are killed and come back
-    follower   one that does not lead is killed and comes back
+    follower   the one that would lead the next view is killed and comes back
     all        all nodes are killed at once, and come back at once
     turns      one is killed, then another while the first comes back and fetches what it missed
     weights    weights change again and again, the leader is killed meanwhile
@@ -37,6 +37,7 @@ from fiscotool.trials.drill import Drill
 START_S: Final = 60.0
 RATE_PER_S: Final = 8.0
 LOOK_S: Final = 0.15
+FOLLOWER_LOOKS: Final = 20
 STANDS_S: Final = 0.9
 """A chain under load whose height has not moved for this long stands still."""
 
@@ -141,8 +142,17 @@ def kill_leaders(stage: Stage) -> None:
 
 
 def kill_follower(stage: Stage) -> None:
-    """Not the leader of the next block."""
-    faults = stage.kill(stage.honest[-1:])
+    """Who would lead the next view, if that one is honest: nobody takes over then."""
+    ids = list(stage.chain.genesis.sorted_ids)
+    by_index = [stage.chain.node_of_id(node_id) for node_id in ids]
+    victim = stage.honest[-1]
+    for _ in range(FOLLOWER_LOOKS):
+        following = by_index[(ids.index(stage.honest[0].node_id) + 1) % len(ids)]
+        if following is not None and not following.byzantine:
+            victim = following
+            break
+        stage.wait(LOOK_S)
+    faults = stage.kill([victim])
     stage.wait(stage.drill.down_s)
     stage.revive(faults)
 
