@@ -20,6 +20,8 @@ from fiscotool.chain.model import Chain, NodeHome
 from fiscotool.chain.plan import plan_chain
 from fiscotool.chain.spec import ChainSpec
 from fiscotool.chain.write import write_chain
+from fiscotool.check.replay import replay_chain
+from fiscotool.observer.step_traces import read_traces
 from tests.support.ports import free_ports
 
 
@@ -40,6 +42,13 @@ def until(condition: Callable[[], Any], *, within_s: float, what: str) -> Any:
             return found
         assert time.monotonic() < deadline_s, f"not within {within_s:g} s: {what}"
         time.sleep(0.05)
+
+
+def alarms(chain: Chain) -> list[str]:
+    """What the judge of full traces has against the chain (made with `trace=True`) so far: nothing, if its honest nodes are right."""
+    verdict = replay_chain(read_traces([chain.root]))
+    assert verdict.counters["steps"] > 0
+    return [finding.sentence for finding in verdict.findings]
 
 
 class Running:

@@ -20,7 +20,7 @@ from fiscotool.rpc.client2 import NodeClient2
 from fiscotool.rpc.detect import detect_dialect
 from fiscotool.rpc.dialect import Dialect
 from fiscotool.rpc.tls import TlsFiles
-from tests.devnet.chains import Running, make_chain, running, until
+from tests.devnet.chains import Running, alarms, make_chain, running, until
 
 pytestmark = pytest.mark.devnet
 
@@ -73,7 +73,7 @@ def check_channel(run: Running) -> None:
 
 
 def test_a_chain_of_2x_lives_as_one(tmp_path: Path) -> None:
-    chain = make_chain(tmp_path / "two", protocol="fisco2", version="2.9.1", chain_id="1", group_id="1")
+    chain = make_chain(tmp_path / "two", protocol="fisco2", version="2.9.1", chain_id="1", group_id="1", trace=True)
     with running(chain) as run:
         names = [node.name for node in chain.nodes]
         # An idle chain goes from leader to leader; nothing is stored.
@@ -103,6 +103,7 @@ def test_a_chain_of_2x_lives_as_one(tmp_path: Path) -> None:
         run.start("node3")
         assert receipt_of(run, "node3", tx_hash)["blockNumber"] == number
         assert set(run.stop().values()) == {0}
+    assert alarms(chain) == []
 
     for node in chain.nodes:
         lines = run.log_text(node.name).splitlines()

@@ -9,7 +9,7 @@ import pytest
 
 from fiscotool.chain.model import Chain
 from fiscotool.ledger.tars import put_text
-from tests.devnet.chains import make_chain
+from tests.devnet.chains import alarms, make_chain
 from tests.devnet.test_driver_chain import Cluster, play, until
 
 SPECS: dict[str, dict[str, str]] = {
@@ -20,7 +20,7 @@ SPECS: dict[str, dict[str, str]] = {
 
 @pytest.fixture(params=sorted(SPECS))
 def chain(request: pytest.FixtureRequest, tmp_path: Path) -> Chain:
-    return make_chain(tmp_path / "nodes", 4, **SPECS[request.param])
+    return make_chain(tmp_path / "nodes", 4, trace=True, **SPECS[request.param])
 
 
 async def start_all(cluster: Cluster) -> None:
@@ -51,3 +51,4 @@ def test_all_restart_and_go_on_where_they_were(chain: Chain) -> None:
         assert cluster.ledgers[2].height > height
 
     play(chain, scenario)
+    assert alarms(chain) == []

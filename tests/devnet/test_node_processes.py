@@ -20,7 +20,7 @@ import pytest
 from fiscotool.chain.model import Chain
 from fiscotool.ledger.crypto import KeyPair
 from fiscotool.ledger.tx3 import build_transaction, encode_transaction
-from tests.devnet.chains import Running, make_chain, running, until
+from tests.devnet.chains import Running, alarms, make_chain, running, until
 
 pytestmark = pytest.mark.devnet
 
@@ -80,7 +80,7 @@ class Sender(threading.Thread):
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
-    return make_chain(tmp_path_factory.mktemp("processes") / "nodes", 4, min_seal_time_ms=50)
+    return make_chain(tmp_path_factory.mktemp("processes") / "nodes", 4, min_seal_time_ms=50, trace=True)
 
 
 @pytest.fixture
@@ -115,6 +115,7 @@ def test_each_node_is_killed_and_comes_back_and_nothing_acknowledged_is_lost(cha
         assert "fisco-bcos program exit normally." in run.out_text("node0")
         assert "exit because receive signal 15" in run.out_text("node0")
     assert "######## CommitProposal" in run.log_text("node1")
+    assert alarms(chain) == []
 
 
 def test_a_node_without_its_data_synchronises(chain: Chain) -> None:
@@ -138,6 +139,7 @@ def test_a_frozen_node_does_not_stop_the_others_and_comes_back(chain: Chain) -> 
             send(run, others[turn])
         run.signal("node1", signal.SIGCONT)
         until(lambda: same_chain(run), within_s=60, what="node1 has caught up")
+    assert not [alarm for alarm in alarms(chain) if not alarm.startswith("durable")], "another test may have lost the data of a node"
 
 
 def test_a_blacklist_cuts_a_node_off_and_letting_it_in_again_heals(chain: Chain) -> None:
@@ -330,7 +332,7 @@ def test_a_full_disk_stops_the_node_with_clear_words_and_no_torn_block(fresh: Ch
 
 @pytest.mark.parametrize("kind", ["equivocate", "double-sign", "drop-commits", "lie-height", "forge-block"])
 def test_one_byzantine_node_cannot_break_agreement(tmp_path: Path, kind: str) -> None:
-    chain = make_chain(tmp_path / "nodes", 4, min_seal_time_ms=20, byzantine={"node3": kind})
+    chain = make_chain(tmp_path / "nodes", 4, min_seal_time_ms=20, byzantine={"node3": kind}, trace=True)
     honest = ["node0", "node1", "node2"]
     with running(chain) as run:
         until(lambda: run.is_ready(*honest), within_s=60, what="the chain is ready")
@@ -349,6 +351,7 @@ def test_one_byzantine_node_cannot_break_agreement(tmp_path: Path, kind: str) ->
         if kind == "forge-block":
             forged, true = (run.call(name, "getBlockByNumber", 1, True, True) for name in ("node3", "node0"))
             assert forged["stateRoot"] != true["stateRoot"]
+    assert alarms(chain) == []
 
 
 def test_more_than_f_byzantine_nodes_break_agreement(tmp_path: Path) -> None:
