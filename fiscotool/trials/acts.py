@@ -3,6 +3,7 @@
     none       nothing
     kill       the leader of the next block, and more, are killed and come back
     follower   the one that would lead the next view is killed and comes back
+    bystander  one that does not lead is killed and comes back
     all        all nodes are killed at once, and come back at once
     turns      one is killed, then another while the first comes back and fetches what it missed
     weights    weights change again and again, the leader is killed meanwhile
@@ -157,6 +158,13 @@ def kill_follower(stage: Stage) -> None:
     stage.revive(faults)
 
 
+def kill_bystander(stage: Stage) -> None:
+    """Not the leader of the next block."""
+    faults = stage.kill(stage.honest[-1:])
+    stage.wait(stage.drill.down_s)
+    stage.revive(faults)
+
+
 def kill_all(stage: Stage) -> None:
     """All honest ones at once, twice."""
     for _ in range(2):
@@ -214,6 +222,7 @@ ACTS: Final[dict[str, Callable[[Stage], None]]] = {
     "none": nothing,
     "kill": kill_leaders,
     "follower": kill_follower,
+    "bystander": kill_bystander,
     "all": kill_all,
     "turns": take_turns,
     "weights": change_weights,

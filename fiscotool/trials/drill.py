@@ -8,6 +8,7 @@ from typing import Final
 ACT_NAMES: Final[dict[str, str]] = {
     "none": "load",
     "kill": "leaders are killed",
+    "bystander": "one that does not lead is killed",
     "follower": "who would lead the next view is killed",
     "all": "all are killed at once, twice",
     "turns": "two are killed in turns",
