@@ -2,7 +2,8 @@
 
 Rule 1. One file a life, `<log>/trace-<milliseconds since the epoch>.jsonl`; its lines are the records of `pbft.codec_life`.
 Rule 2. What happened is in the file (in the kernel's hands, that is) before anybody else can see it: the lines written so far leave this
-        process before the first message of a step does. So a node that is killed loses nothing that others know of.
+        process before the first message of a step does, and before its records are on their way to the disk. So a node that is killed loses
+        nothing that others, or its own next life, know of.
 Rule 3. It never stops a node: when a line cannot be written, or not be encoded, it is left out and counted. The numbers of the steps show
         the gap.
 Rule 4. It watches; nothing that the node does depends on it.
@@ -26,7 +27,7 @@ from fiscotool.devnet.contracts import LedgerStore
 from fiscotool.devnet.driver import Witness
 from fiscotool.devnet.settings import Settings
 from fiscotool.pbft.codec_life import FORMAT_VERSION, Birth, End, LifeEncoder, Record, Step, Synced, Told, abridged, told_status
-from fiscotool.pbft.effects import Broadcast, Effect, Send
+from fiscotool.pbft.effects import Broadcast, Effect, Persist, Remember, Send
 from fiscotool.pbft.events import Event
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.types import Digest, Height, NodeIndex
@@ -35,6 +36,7 @@ __all__ = ["StepTrace", "birth_of", "open_trace"]
 
 _BUFFERED_BYTES_MAX: Final = 64 * 1024
 _PATIENCE_MS: Final = 200
+_RECORDS: Final = frozenset({Persist, Remember})
 
 
 class Untraced:
@@ -122,7 +124,7 @@ class StepTrace:
         at_ms = int((self._clock() - self._began_s) * 1000)
         self._add(Step(self._steps, at_ms, event, abridged(event, effects), told))
         self._steps += 1
-        if at_ms - self._flushed_ms >= _PATIENCE_MS:
+        if at_ms - self._flushed_ms >= _PATIENCE_MS or any(type(effect) in _RECORDS for effect in effects):
             self._flushed_ms = at_ms
             self.flush()
         self._witness.on_step(before, event, after, effects)

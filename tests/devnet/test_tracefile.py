@@ -11,10 +11,11 @@ import pytest
 from fiscotool.check.replay_lives import TraceFile, lives_of
 from fiscotool.devnet.tracefile import StepTrace
 from fiscotool.pbft.codec_life import FORMAT_VERSION, Birth, Step
+from fiscotool.pbft.effects import Persist, VoteRecord
 from fiscotool.pbft.events import PoolSize
 from fiscotool.pbft.rules import Rules
 from fiscotool.pbft.state import initial_state
-from fiscotool.pbft.types import Digest, Height, NodeIndex
+from fiscotool.pbft.types import Digest, Height, NodeIndex, View
 
 RULES = Rules((1, 1, 1, 1))
 BIRTH = Birth(
@@ -59,6 +60,17 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert witness.steps == 5
     assert trace.path == tmp_path / "log" / "trace-7.jsonl"
     assert read(trace.path) == ([0, 1, 2, 3, 4], True)
+
+
+def test_a_record_is_on_its_way_to_the_disk_only_after_its_line_is(tmp_path: Path) -> None:
+    trace = StepTrace(tmp_path, Deaf(), clock=lambda: 0.0)
+    trace.born(BIRTH)
+    assert trace.path is not None
+    trace.on_step(STATE, PoolSize(1), STATE, ())
+    assert read(trace.path)[0] == [], "a step that nobody can see may wait"
+    trace.on_step(STATE, PoolSize(2), STATE, (Persist(VoteRecord(Height(1), View(0), Digest(b"\1" * 32))),))
+    assert read(trace.path)[0] == [1, 2]
+    trace.close()
 
 
 def test_a_full_disk_costs_lines_and_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
