@@ -33,7 +33,7 @@ def test_an_explanation_is_one_screen(bad: Path, tmp_path: Path, capsys: pytest.
     assert door.run(["check", "--logs", str(bad), "--explain", "--svg", str(svg)]) == 1
     said = capsys.readouterr().out
     assert "missed by 1: 3 needed, 2 there" in said
-    assert "smallest evidence that still shows it (4 records, none can be left out" in said
+    assert "smallest evidence that still shows it (3 records, none can be left out" in said
     assert "behaves as if M1: prepared with q-1" in said
     drawn = svg.read_text(encoding="utf-8")
     assert drawn.startswith("<svg")
@@ -48,7 +48,7 @@ def test_it_is_told_in_chinese_and_as_data(bad: Path, capsys: pytest.CaptureFixt
     assert door.run(["check", "--logs", str(bad), "--explain", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)["explanation"]
     assert (told["guard"], told["margin"], told["evidence_is_minimal"]) == ("prepared.quorum", -1, True)
-    assert [record["act"] for record in told["evidence"]] == ["start", "receive-prepare", "receive-prepare", "prepared"]
+    assert [record["act"] for record in told["evidence"]] == ["receive-prepare", "receive-prepare", "prepared"]
     assert told["switches"][0]["name"] == "M1"
 
 
