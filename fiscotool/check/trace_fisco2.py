@@ -1,7 +1,8 @@
 """The automaton of 2.x: votes are about the executed block, the lock is never given up, views change without certificates.
 
 Rule 1. What is accepted may be an empty proposal, which is never executed; locks and votes are about what was executed.
-Rule 2. A 2.x log does not tell of every vote and of no view change that is received: whatever was sent may have been received (`silently`).
+Rule 2. A 2.x log does not tell of every vote, and of a view change that is received only at level debug: whatever was sent may have been
+        received (`silently`). A replica that tells of none at all logs at level info.
 Rule 3. A Sign leaves with the execution, a Commit with the lock; neither has a line of its own that comes first.
 Rule 4. A new head puts the views to 0. A lock is durable, and binds until its height is in the ledger.
 
@@ -222,7 +223,7 @@ def enter_view(node: Node, record: TraceRecord) -> Key | None:
     members = node.members((node.head or 0) + 1)
     if node.head is not None:
         votes = node.view_changes.setdefault(view, {})
-        have = silently(node, "V", view, node.head, "", votes, members.quorum)
+        have = silently(node, "V", view, node.head, "", votes, members.quorum, is_told=node.tells_view_changes)
         if not isinstance(have, int):
             return have
         g["enter.quorum"] += 1

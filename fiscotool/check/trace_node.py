@@ -102,6 +102,8 @@ class Node:
         self.life = -1
         self.durable_votes: dict[tuple[int, int, int], str] = {}
         self.durable_locks: dict[int, tuple[int, str]] = {}
+        self.tells_view_changes = True
+        """2.x: its records tell of view changes that it received, if only of one in all its lives."""
         self.ledger_height = -1
         self.ledger_hash = ""
         self.position = -1

@@ -33,18 +33,23 @@ ASSUMED: Final = -2
 """Stands where the view of a vote would: nobody told that it was received. Telling it later is no repetition."""
 
 
-def silently(node: Node, kind: str, view: int, height: int, digest: str, votes: dict[int, int], need: int) -> Key | int:
-    """Weight of `votes` and of votes that may have been received untold; a key to wait for when more may yet be sent."""
+def silently(
+    node: Node, kind: str, view: int, height: int, digest: str, votes: dict[int, int], need: int, *, is_told: bool = True
+) -> Key | int:
+    """Weight of `votes` and of votes that may have been received untold; a key to wait for when more may yet be sent.
+
+    `is_told`: the report tells receives of this kind if it tells any, so that one that is not told uses up the life's budget.
+    """
     book, members = node.book, node.members(height)
     slot = node.slots.get(height)
     have = members.weight(votes) + (slot.surplus.get((kind, digest), 0) if slot is not None and slot.surplus else 0)
-    context = node.context
-    if have >= need or (context.tells_receives and node.budget <= 0):
+    is_told = is_told and node.context.tells_receives
+    if have >= need or (is_told and node.budget <= 0):
         return have
     key: Key = ("#" + kind, view, height, digest)
     sent = book.voters.get(key, {})
     spare = [index for index in range(members.count) if index not in votes and (index in sent or not book.is_reliable(height, index))]
-    if context.tells_receives:
+    if is_told:
         spare = sorted(spare, key=lambda index: -members.weights[index])[: node.budget]
     taken = 0
     for index in spare:
@@ -58,7 +63,7 @@ def silently(node: Node, kind: str, view: int, height: int, digest: str, votes: 
             votes.pop(index, None)
         return key
     book.silent_count += taken
-    if context.tells_receives:
+    if is_told:
         node.budget -= taken
     return have
 
