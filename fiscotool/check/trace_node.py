@@ -160,9 +160,11 @@ class Node:
         self.synced = ""
 
     def members(self, height: int) -> Members:
-        """Who votes on `height`."""
+        """Who votes on `height`, as far as this replica knows: the list after its last block, whatever a later block changes."""
         every = self.context.members
-        return every[0] if len(every) == 1 else self.context.members_at(height)
+        if len(every) == 1:
+            return every[0]
+        return self.context.members_at(height if self.head is None else min(height, self.head + 1))
 
     def leader(self, height: int, view: int) -> int:
         """Who leads `height` in `view`."""

@@ -1,7 +1,7 @@
 """Logs of several nodes as one trace, with what they say about the group: generation, members, leader period.
 
-Rule 1. Members are those the logs name: 3.x tells their number with each new head, for 2.x see `sealers`. Weights are not in any log;
-        without being told, every member weighs 1.
+Rule 1. Members are those the logs name: 3.x tells their number with each new head, for 2.x see `sealers`. Weights are in no line of their
+        own; without being told they are what votes add to the weight told with them (`weights`), and 1 where that is not told either.
 Rule 2. A log may end before its node did, and the clocks of one machine tell times of different threads `SLACK_S` apart.
 Rule 3. Nothing is dropped in silence: logs without consensus lines, and lines not understood, are noted.
 
@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from itertools import pairwise
 from typing import Final
 
 from fiscotool.check.trace import Members, TraceContext
@@ -24,6 +25,7 @@ from fiscotool.observer.logs.parse import LogParser
 from fiscotool.observer.logs.sealers import NO_SEALER_MIN, Sightings, sealer_counts
 from fiscotool.observer.logs.times import LOCAL
 from fiscotool.observer.logs.trace import ACTS, TraceMaker
+from fiscotool.observer.logs.weights import facts_of, weights_by_height
 from fiscotool.pbft.trace import TraceRecord
 
 __all__ = ["SLACK_S", "Evidence", "evidence_of"]
@@ -34,6 +36,7 @@ SLACK_S: Final = 0.05
 _PERIOD: Final = re.compile(r"leaderPeriod=(\d+)")
 _SKIPPED: Final = frozenset(kind for kind in Kind if kind not in ACTS and kind not in {Kind.MEMBERS, Kind.CONFIG})
 _LOOK_BYTES: Final = 1 << 20
+_FAR: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +132,14 @@ def _members(
         every = (index for record in records for index in (record.index, record.sender) if index is not None)
         seen = max((index for index in every if index < NO_SEALER_MIN), default=0)
         return (Members(0, (1,) * (seen + 1), period),), False
-    found: list[Members] = []
+    periods_of_size: list[tuple[int, int]] = []
     for since in sorted(sizes):
-        if not found or len(found[-1].weights) != sizes[since]:
-            found.append(Members(since if found else 0, (1,) * sizes[since], period))
+        if not periods_of_size or periods_of_size[-1][1] != sizes[since]:
+            periods_of_size.append((since if periods_of_size else 0, sizes[since]))
+    facts = facts_of(records)
+    found = [
+        Members(first, told, period)
+        for (since, size), (before, _) in pairwise([*periods_of_size, (_FAR, 0)])
+        for first, told in weights_by_height(facts, since, before, size)
+    ]
     return tuple(found), True

@@ -1,0 +1,97 @@
+"""What nodes of embedded chains tell late or not at all, in the fewest records: no violation, and one as soon as it is not so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fiscotool.check.trace import Members, TraceContext, TraceVerdict, Verdict, check_trace
+from fiscotool.pbft.trace import Act, TraceRecord
+from tests.check.traces import Scribe, without
+
+PREPARED = "0001beef"
+
+
+def new_leader(proposed_again: str = PREPARED) -> list[TraceRecord]:
+    """node2 leads view 4, takes what node1 had reported as prepared at height 3, and tells afterwards that it proposes it again."""
+    scribe = Scribe()
+    scribe.tell(2, Act.START)
+    scribe.tell(2, Act.HEAD, height=0, digest="aa" * 4)
+    for place, sender in enumerate((0, 1, 3)):
+        scribe.tell(2, Act.RECEIVE_VIEW_CHANGE, height=0, view=4, sender=sender, weight=place + 1)
+    scribe.tell(2, Act.ENTER_VIEW, view=4, own_view=4, to_view=4)
+    for height in (1, 2):
+        scribe.tell(2, Act.ACCEPT_PROPOSAL, height=height, view=4, digest=PREPARED, sender=0)
+    for height in (1, 2):
+        scribe.tell(2, Act.REPROPOSE, height=height, view=4, digest=proposed_again, sender=0)
+    scribe.tell(2, Act.SEND_NEW_VIEW, height=0, view=4)
+    return [replace(record, index=1 if record.index == 2 else record.index) for record in scribe.records]
+
+
+def judged(records: list[TraceRecord], **more: object) -> TraceVerdict:
+    others = frozenset({"node0", "node1", "node2", "node3"} - {record.replica for record in records})
+    context = TraceContext(members=(Members(0, (1, 1, 1, 1)),), faulty=others)
+    return check_trace(records, context=replace(context, **more))  # type: ignore[arg-type]
+
+
+def test_a_new_leader_may_take_what_it_proposes_again_before_it_tells_of_it() -> None:
+    verdict = judged(new_leader())
+    assert verdict.verdict is Verdict.CONSISTENT, [breach.sentence for breach in verdict.breaches]
+    assert verdict.counters.premises["reproposed"] == 2
+
+
+def test_a_new_leader_that_takes_something_else_is_refused() -> None:
+    assert "accept.reproposed" in {breach.guard for breach in judged(new_leader("0001dead")).breaches}
+
+
+def test_a_new_leader_that_never_proposes_again_what_it_takes_is_refused() -> None:
+    records = without(new_leader(), lambda record: record.act is Act.REPROPOSE)
+    assert "accept.reproposed" in {breach.guard for breach in judged(records).breaches}
+
+
+def views_of_2x(asking: tuple[int, ...], *, is_told: bool) -> list[TraceRecord]:
+    """All three of `asking` ask for views 1 to 4 one after the other; node1 enters each of them. Its log tells receives, or does not."""
+    scribe = Scribe()
+    for index in (0, 1, 2, 3):
+        scribe.tell(index, Act.START)
+        scribe.tell(index, Act.HEAD, height=0, digest="aa" * 4)
+    for view in (1, 2, 3, 4):
+        for index in asking:
+            scribe.tell(index, Act.SEND_VIEW_CHANGE, view=view)
+        for sender in asking:
+            if is_told and sender != 1 and view == 1:
+                scribe.tell(1, Act.RECEIVE_VIEW_CHANGE, height=0, view=view, sender=sender)
+        scribe.tell(1, Act.ENTER_VIEW, view=view)
+    return scribe.records
+
+
+def of_2x(records: list[TraceRecord]) -> TraceVerdict:
+    return judged(records, dialect="fisco2", missing_max=3)
+
+
+def test_view_changes_that_no_line_of_level_info_tells_use_up_nothing() -> None:
+    verdict = of_2x(views_of_2x((0, 1, 2), is_told=False))
+    assert verdict.verdict is Verdict.CONSISTENT, [breach.sentence for breach in verdict.breaches]
+    assert verdict.counters.guards["enter.quorum"] == 4
+
+
+def test_a_view_entered_on_view_changes_that_nobody_sent_is_refused() -> None:
+    assert "enter.quorum" in {breach.guard for breach in judged(views_of_2x((0, 1), is_told=False), dialect="fisco2").breaches}
+
+
+def test_where_view_changes_are_told_those_that_are_not_use_up_the_budget() -> None:
+    assert "enter.quorum" in {breach.guard for breach in of_2x(views_of_2x((0, 1, 2), is_told=True)).breaches}
+
+
+def votes_after_a_change(weight: int) -> list[TraceRecord]:
+    """node1 has block 1 and not yet block 2, after which node0 weighs 2; it counts a Prepare of node0 for height 3, as weighing `weight`."""
+    scribe = Scribe()
+    scribe.tell(1, Act.START)
+    scribe.tell(1, Act.HEAD, height=1, digest="aa" * 4)
+    scribe.tell(1, Act.RECEIVE_PREPARE, height=3, view=0, digest=PREPARED, sender=0, weight=weight)
+    return scribe.records
+
+
+def test_votes_are_weighed_by_the_sealers_after_the_last_block_of_who_counts() -> None:
+    members = (Members(0, (1, 1, 1, 1)), Members(3, (2, 1, 1, 1)))
+    assert not judged(votes_after_a_change(1), members=members).breaches
+    assert {breach.guard for breach in judged(votes_after_a_change(2), members=members).breaches} == {"vote.weight"}
