@@ -14,6 +14,7 @@ from typing import Final
 
 from fiscotool.check.trace_book import Book
 from fiscotool.check.trace_cover import gaps_of
+from fiscotool.check.trace_messages import list_height
 from fiscotool.check.trace_node import Node
 from fiscotool.pbft.trace import Act, TraceRecord
 
@@ -92,7 +93,7 @@ def lanes_of(records: list[TraceRecord], book: Book) -> dict[str, Lane]:
         if told is not None and (told != index or not single):
             index = told
             if not single and record.height is not None:
-                since = book.context.members_at(record.height).since
+                since = book.context.members_at(record.head + 1 if record.head is not None else list_height(record)).since
             owners.setdefault((since, told), name)
         last[name] = (record.life, record.sequence, index)
     for name, lane in lanes.items():

@@ -11,7 +11,7 @@ from typing import Final
 from fiscotool.check.trace_book import Key
 from fiscotool.pbft.trace import Act, TraceRecord
 
-__all__ = ["KINDS_RECEIVED", "KINDS_SENT", "TALLIES", "abridged", "key_of"]
+__all__ = ["KINDS_RECEIVED", "KINDS_SENT", "TALLIES", "abridged", "key_of", "list_height"]
 
 KINDS_RECEIVED: Final[dict[Act, str]] = {
     Act.RECEIVE_PREPARE: "P",
@@ -41,6 +41,30 @@ KINDS_SENT: Final[dict[Act, str]] = {
 
 TALLIES: Final = frozenset({"#P", "#C", "#K", "#V", "L"})
 """What steps themselves wait for: more votes, a block written somewhere."""
+
+
+_OF_LEDGER: Final = frozenset(
+    {
+        Act.HEAD,
+        Act.TIMEOUT,
+        Act.FAST_VIEW_CHANGE,
+        Act.SEND_VIEW_CHANGE,
+        Act.RECEIVE_VIEW_CHANGE,
+        Act.SEND_NEW_VIEW,
+        Act.ACCEPT_NEW_VIEW,
+        Act.ENTER_VIEW,
+        Act.SEND_RECOVER,
+        Act.RECEIVE_RECOVER,
+        Act.RECOVER,
+    }
+)
+"""Acts whose height is that of a ledger: the sealers are those of the height after it."""
+
+
+def list_height(record: TraceRecord) -> int:
+    """The height whose list of sealers the indexes in this record are from."""
+    height = record.height if record.height is not None else 0
+    return height + 1 if record.act in _OF_LEDGER else height
 
 
 def key_of(kind: str, sender: int, record: TraceRecord) -> Key:

@@ -34,6 +34,7 @@ class Slot:
         "committed_in",
         "early_sender",
         "executed",
+        "is_counted",
         "is_known",
         "is_open",
         "is_stable",
@@ -56,6 +57,8 @@ class Slot:
         self.executed = ""
         self.is_stable = False
         self.is_known = is_known
+        self.is_counted = is_known
+        """All Prepares are told, though what was accepted may have been before the records begin."""
         self.is_open = not is_known
         self.committed_in = -1
         self.early_sender = -1
@@ -73,7 +76,7 @@ class Slot:
 
     def begins(self) -> None:
         """What is told now comes first at this height, but for votes that were early: all else about it will be told."""
-        self.is_known = True
+        self.is_known = self.is_counted = True
 
     def lacks(self, kind: str, digest: str) -> bool:
         """Whether votes of this kind may have been counted before the records begin, nobody knows how many."""

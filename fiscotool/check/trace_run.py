@@ -19,7 +19,7 @@ from fiscotool.check.trace_context import TraceContext
 from fiscotool.check.trace_dialects import AUTOMATA
 from fiscotool.check.trace_fisco2 import sent_by
 from fiscotool.check.trace_lanes import Lane, lanes_of
-from fiscotool.check.trace_messages import KINDS_RECEIVED, KINDS_SENT, TALLIES, abridged, key_of
+from fiscotool.check.trace_messages import KINDS_RECEIVED, KINDS_SENT, TALLIES, abridged, key_of, list_height
 from fiscotool.check.trace_node import Node
 from fiscotool.check.trace_outcome import verdict_of
 from fiscotool.check.trace_verdict import TraceVerdict
@@ -124,9 +124,10 @@ class Run:
                 return None
             if node.is_blurred:
                 return None  # a NewView that is not told may have proposed it again
-        if self._book.owner(height, sender) == node.replica:
+        among = list_height(record)
+        if self._book.owner(among, sender) == node.replica:
             return None  # its index was not told yet
-        if not self._book.is_trusted(height, sender):
+        if not self._book.is_trusted(among, sender):
             self._book.premises["sender not watched"] += 1
             return None
         return key_of(kind, sender, record)
@@ -136,7 +137,7 @@ class Run:
 
     def _is_past_end(self, record: TraceRecord) -> bool:
         """Whether the sender's report had ended when this was received, and not with the process."""
-        sender = self._book.owner(record.height or 0, record.sender if record.sender is not None else -1)
+        sender = self._book.owner(list_height(record), record.sender if record.sender is not None else -1)
         lane = self._lanes.get(sender or "")
         if lane is None or lane.next < len(lane.places):
             return False
@@ -246,7 +247,7 @@ class Run:
         if key[0] in TALLIES or record.sender is None:
             return False
         height = record.height if record.height is not None else 0
-        replica = self._book.owner(height, record.sender)
+        replica = self._book.owner(list_height(record), record.sender)
         self._book.now_s = record.at_s
         return replica is not None and self._book.may_hide(replica, height)
 

@@ -187,7 +187,7 @@ def enter_view(node: Node, record: TraceRecord) -> Key | None:
                 node.fail("enter.justified", record, f"no NewView of view {view} was accepted, and this does not lead it")
             _quorum_of_changes(node, record, view, "enter.quorum")
         node.new_view = view
-        node.new_view_sender = -1 if node.index is None else node.index
+        node.new_view_sender = node.index if leads and node.index is not None else -1
     _be_in(node, record, view)
     return None
 

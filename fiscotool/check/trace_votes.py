@@ -3,6 +3,7 @@
 Rule 1. A replica's own vote may be told as counted, as sent, or both, in either order; the first that is told is the sending.
 Rule 2. Votes of others are counted before or after the proposal they are for. The weight told with a vote is that of the distinct votes
         for its digest; more than that are receives that were not told, if the report may leave some out.
+        A vote that is told without its digest is for what was told before the records begin: nothing is known of it.
 Rule 3. A quorum that the votes told do not make may be made by votes nobody told, if they were sent: `silently`. They are received as late
         as possible, because no guard of this module is met less when more was received.
 
@@ -72,7 +73,7 @@ def send_prepare(node: Node, record: TraceRecord) -> Key | None:
     """An own Prepare: for what was accepted, once a view and height."""
     g, height, digest = node.guards, record.height, record.digest
     view = record.view if record.view is not None else node.view
-    if height is None or view is None:
+    if height is None or view is None or not digest:
         return None
     slot = node.slot(height)
     if (0, view) in slot.sent and slot.sent[0, view] == digest:
@@ -142,9 +143,9 @@ def count(node: Node, record: TraceRecord, kind: dict[str, dict[int, int]], view
     slot = node.slots[height]
     if votes is None:
         votes = kind[record.digest] = {}
-        is_first = slot.is_open and not slot.is_known and kind is slot.prepares and sender != node.index
+        is_first = slot.is_open and not slot.is_counted and kind is slot.prepares and sender != node.index
         if is_first and record.weight == members.weight((sender,)):
-            slot.begins()  # not even the own vote was counted, so nothing was accepted
+            slot.is_counted = True  # none was counted before; what it is for may have been accepted, and its own Prepare be on its way
     g["vote.distinct"] += 1
     known = votes.get(sender)
     if known is not None and known >= view and node.dialect != "classic":
@@ -161,7 +162,7 @@ def count(node: Node, record: TraceRecord, kind: dict[str, dict[int, int]], view
         if slot.is_open:
             letter = "P" if kind is slot.prepares else "C" if kind is slot.commits else "K"
             have = settled(slot.surplus, (letter, record.digest), record.weight, have)
-        if record.weight != have and slot.is_known:
+        if record.weight != have and (slot.is_known or (slot.is_counted and kind is slot.prepares)):
             node.fail("vote.weight", record, f"weight {record.weight} is told, {sorted(votes)} have {have}", have, record.weight)
 
 
@@ -177,7 +178,7 @@ def prepared(node: Node, record: TraceRecord) -> Key | None:
     if height is None or view is None:
         return None
     slot, members = node.slot(height), node.members(height)
-    if slot.is_known and not slot.lacks("P", digest):
+    if slot.is_counted and not slot.lacks("P", digest):
         votes = slot.prepares.setdefault(digest, {})
         have = silently(node, "P", view, height, digest, votes, members.quorum)
         if not isinstance(have, int):
@@ -192,10 +193,11 @@ def prepared(node: Node, record: TraceRecord) -> Key | None:
         if in_view < members.quorum:
             text = f"Prepares of view {view} needed of weight {members.quorum}, have {in_view}"
             node.fail("prepared.view", record, text, members.quorum, in_view)
-        g["prepared.accepted"] += 1
-        if slot.accepted != digest or slot.view != view:
-            was = f"accepted {slot.accepted[:8]} in view {slot.view}" if slot.accepted else "nothing was accepted"
-            node.fail("prepared.accepted", record, was)
+        if slot.is_known:
+            g["prepared.accepted"] += 1
+            if slot.accepted != digest or slot.view != view:
+                was = f"accepted {slot.accepted[:8]} in view {slot.view}" if slot.accepted else "nothing was accepted"
+                node.fail("prepared.accepted", record, was)
     if node.in_timeout is not None:
         g["prepared.calm"] += 1
         if node.in_timeout:
@@ -224,7 +226,7 @@ def send_commit(node: Node, record: TraceRecord) -> Key | None:
     """An own Commit: for what was prepared, once a view and height."""
     g, height, digest = node.guards, record.height, record.digest
     view = record.view if record.view is not None else node.view
-    if height is None or view is None:
+    if height is None or view is None or not digest:
         return None
     slot = node.slot(height)
     if (1, view) in slot.sent and slot.sent[1, view] == digest:

@@ -1,7 +1,7 @@
 """How much each sealer weighs at each height, which no line says: by how much the weight told grows with its vote.
 
-Rule 1. A vote that is counted brings the weight of its kind to what is told; what it adds is the weight of its sender. A first vote adds
-        all of it.
+Rule 1. A vote, or a view change, that is counted brings the weight of its kind to what is told; what it adds is the weight of its
+        sender. A first one adds all of it.
 Rule 2. The weights are those that contradict least of what the logs tell. A change of one must be worth `CHANGE_FACTS` of them, so that
         one wrong weight stays a wrong weight: a height has a fact of each sealer from every node and for every kind of vote.
 Rule 3. Votes for a height are weighed by the list of sealers after the last block of who counts them. So only those for the next block
@@ -18,7 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from fiscotool.observer.logs.sealers import CHANGE_FACTS, NO_SEALER_MIN
+from fiscotool.observer.logs.sealers import NO_SEALER_MIN
 from fiscotool.pbft.trace import Act, TraceRecord
 
 __all__ = ["Facts", "facts_of", "sealer_weights", "weights_by_height"]
@@ -29,6 +29,8 @@ Facts = Mapping[int, Mapping[int, Counter[int]]]
 _VOTES: Final = frozenset({Act.RECEIVE_PREPARE, Act.RECEIVE_COMMIT, Act.RECEIVE_CHECKPOINT})
 _HEADS: Final = frozenset({Act.HEAD, Act.LEDGER_COMMIT, Act.SYNCED_BLOCK})
 _NUMBERS_MAX: Final = 8
+CHANGE_FACTS: Final = 2
+"""A wrong weight is one wrong fact of its sender and one of the next; a change shows in the Prepare, the Commit and the checkpoint."""
 
 
 def facts_of(records: Iterable[TraceRecord]) -> Facts:
@@ -44,8 +46,13 @@ def facts_of(records: Iterable[TraceRecord]) -> Facts:
             if heads.get(name, -1) != height:
                 told = {key: before for key, before in told.items() if key[0] != name}
             heads[name] = height
-        elif record.act in _VOTES and sender is not None and weight and heads.get(name) == height - 1 and 0 <= sender < NO_SEALER_MIN:
-            key = (name, record.act, record.digest)
+            continue
+        is_asking = record.act is Act.RECEIVE_VIEW_CHANGE
+        height += is_asking
+        if not (is_asking or record.act in _VOTES) or sender is None or not weight:
+            continue
+        if heads.get(name) == height - 1 and 0 <= sender < NO_SEALER_MIN:
+            key = (name, record.act, str(record.view) if is_asking else record.digest)
             added = weight - told.get(key, 0)
             told[key] = weight
             if added > 0:
