@@ -90,7 +90,7 @@ def fast_view_change(node: Node, record: TraceRecord) -> Key | None:
     if joins:
         node.book.premises["joined"] += 1
         votes = node.view_changes.get(view, {})
-        members = node.members((node.head or 0) + 1)
+        members = node.members_next(record)
         if node.views_known_from <= view or ("V", view) in node.surplus:
             g["join.weight"] += 1
             have = members.weight(votes) + node.surplus.get(("V", view), 0)
@@ -155,7 +155,7 @@ def view_change_counted(node: Node, record: TraceRecord) -> Key | None:
         return None
     if node.cause == "leader" and node.to_view != node.target:
         node.cause = ""
-    members = node.members((node.head or 0) + 1)
+    members = node.members_next(record)
     g["vote.member"] += 1
     if not 0 <= sender < members.count:
         node.fail("vote.member", record, f"there are {members.count} members, {sender} is none of them", members.count, sender)

@@ -190,7 +190,7 @@ def _settle_join(node: Node) -> None:
     (own, record, position), node.joining = node.joining, None
     if _has_joined(node, own):
         return
-    votes, members = _above(node, own), node.members((node.head or 0) + 1)
+    votes, members = _above(node, own), node.members_next(record)
     have, was = members.weight(votes), node.position
     node.position = position
     text = f"joining needs weight {members.join} above view {own}, has {set_text(votes)}={have}"
@@ -212,7 +212,7 @@ def send_view_change(node: Node, record: TraceRecord) -> Key | None:
             return None
     elif view == node.view and not node.in_timeout and node.cause != "start":
         node.guards["ask.cause"] += 1
-        members = node.members((node.head or 0) + 1)
+        members = node.members_next(record)
         if node.entered == view and members.weight(_voting_later(node, view)) < members.join:
             node.fail("ask.cause", record, f"the NewView of view {view} is known, and no f+1 others vote in a later view")
         return None

@@ -220,7 +220,7 @@ def enter_view(node: Node, record: TraceRecord) -> Key | None:
     g, view = node.guards, record.view
     if view is None:
         return None
-    members = node.members((node.head or 0) + 1)
+    members = node.members_next(record)
     if node.head is not None:
         votes = node.view_changes.setdefault(view, {})
         have = silently(node, "V", view, node.head, "", votes, members.quorum, is_told=node.tells_view_changes)

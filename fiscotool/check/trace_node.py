@@ -169,6 +169,11 @@ class Node:
             return every[0]
         return self.context.members_at(height if self.head is None else min(height, self.head + 1))
 
+    def members_next(self, record: TraceRecord) -> Members:
+        """Who votes on the block after the ledger; where that was not told yet, by what `record` says of it."""
+        head = self.head if self.head is not None else record.head if record.head is not None else record.height
+        return self.members((head or 0) + 1)
+
     def leader(self, height: int, view: int) -> int:
         """Who leads `height` in `view`."""
         members = self.members(height)

@@ -15,6 +15,9 @@ from fiscotool.pbft.trace import TraceRecord
 
 __all__ = ["accept", "propose"]
 
+_GAP_S = float("-inf")
+"""When what was sent in a gap of the records is sent."""
+
 
 def propose(node: Node, record: TraceRecord) -> Key | None:
     """The leader is about to broadcast its proposal."""
@@ -98,11 +101,19 @@ def _from_leader(node: Node, record: TraceRecord, view: int) -> None:
         return
     if node.new_view == view:
         g["accept.reproposed"] += 1
-        if node.new_view_sender < 0 or not node.book.is_trusted(height, node.new_view_sender):
+        if not _is_told(node, height, view):
             return
         node.fail("accept.reproposed", record, f"the NewView of view {view} proposes nothing like this again")
         return
     node.fail("accept.leader", record, f"height {height} in view {view} is led by {leader}, not by {record.sender}", leader, record.sender)
+
+
+def _is_told(node: Node, height: int, view: int) -> bool:
+    """Whether all entries of this view's NewView are told: it is the own one, or who sent it tells that it did, and not in a gap."""
+    sender = node.new_view_sender
+    if sender == node.index:
+        return True
+    return sender >= 0 and node.book.is_trusted(height, sender) and node.book.sent.get(("N", sender, view), _GAP_S) > _GAP_S
 
 
 def _lock(node: Node, record: TraceRecord, slot: Slot, view: int) -> None:

@@ -132,7 +132,7 @@ def _is_complete(node: Node, record: TraceRecord, view: int) -> None:
 
 def _quorum_of_changes(node: Node, record: TraceRecord, view: int, guard: str) -> None:
     """View changes of a quorum for this view were counted."""
-    members = node.members((node.head or 0) + 1)
+    members = node.members_next(record)
     votes = node.view_changes.get(view, {})
     if node.views_known_from > view and ("V", view) not in node.surplus:
         return
@@ -234,7 +234,7 @@ def recover_counted(node: Node, record: TraceRecord) -> Key | None:
         answers = node.recoveries[view] = {}
     sender = record.sender if record.sender is not None else -1 - len(answers)
     answers[sender] = view
-    members = node.members((node.head or 0) + 1)
+    members = node.members_next(record)
     if record.weight is not None and record.sender is not None:
         g["vote.weight"] += 1
         have = members.weight(answers)
@@ -251,7 +251,7 @@ def recover(node: Node, record: TraceRecord) -> Key | None:
     if view is None:
         return None
     unasked(node)
-    members = node.members((node.head or 0) + 1)
+    members = node.members_next(record)
     node.book.premises["recovered"] += 1
     g["recover.waiting"] += 1
     if node.in_timeout is False:

@@ -1,7 +1,7 @@
 """How much each sealer weighs at each height, which no line says: by how much the weight told grows with its vote.
 
-Rule 1. A vote, or a view change, that is counted brings the weight of its kind to what is told; what it adds is the weight of its
-        sender. A first one adds all of it.
+Rule 1. A vote that is counted brings the weight of its kind to what is told; what it adds is the weight of its sender. A first vote
+        adds all of it. View changes say nothing: those of shorter ledgers are dropped untold.
 Rule 2. The weights are those that contradict least of what the logs tell. A change of one must be worth `CHANGE_FACTS` of them, so that
         one wrong weight stays a wrong weight: a height has a fact of each sealer from every node and for every kind of vote.
 Rule 3. Votes for a height are weighed by the list of sealers after the last block of who counts them. So only those for the next block
@@ -40,19 +40,15 @@ def facts_of(records: Iterable[TraceRecord]) -> Facts:
     told: dict[tuple[str, Act, str], int] = {}
     for record in records:
         height, sender, weight, name = record.height, record.sender, record.weight, record.replica
-        if height is None:
-            continue
-        if record.act in _HEADS:
-            if heads.get(name, -1) != height:
+        if record.act is Act.START or record.act in _HEADS:
+            if height is None or heads.get(name, -1) != height:
                 told = {key: before for key, before in told.items() if key[0] != name}
-            heads[name] = height
+            heads[name] = -1 if height is None else height
             continue
-        is_asking = record.act is Act.RECEIVE_VIEW_CHANGE
-        height += is_asking
-        if not (is_asking or record.act in _VOTES) or sender is None or not weight:
+        if height is None or sender is None or not weight or record.act not in _VOTES:
             continue
         if heads.get(name) == height - 1 and 0 <= sender < NO_SEALER_MIN:
-            key = (name, record.act, str(record.view) if is_asking else record.digest)
+            key = (name, record.act, record.digest)
             added = weight - told.get(key, 0)
             told[key] = weight
             if added > 0:
