@@ -50,6 +50,8 @@ class Run:
         self._ends_open = context.ends_open
         self._is_2x = context.dialect == "fisco2"
         self._past_end: Counter[str] = Counter()
+        self._sent_last: dict[Key, dict[str, int]] | None = None
+        """Key -> replica -> the last of its places that sends it."""
 
     def verdict(self) -> TraceVerdict:
         """Take all records and say what came of it."""
@@ -232,7 +234,7 @@ class Run:
             self._publish(key, float("-inf"))
             self._resume(lane)
             return
-        later = key in self._all_sent()
+        later = self._is_sent_later(key)
         guard = "message.before" if later else "message.sent"
         text = "its sending follows from what follows it" if later else f"member {record.sender} never sent it"
         self._book.guard_counts[guard] += 1
@@ -257,18 +259,19 @@ class Run:
         else:
             heapq.heappush(self._ready, (self._records[lane.places[lane.next]].at_s, lane.node.replica, lane))
 
-    def _all_sent(self) -> set[Key]:
-        """What is sent anywhere in what was not taken yet."""
-        found: set[Key] = set()
-        for lane in self._lanes.values():
-            index = lane.node.index
-            for place in lane.places[lane.next :]:
-                record = self._records[place]
-                index = record.index if record.index is not None else index
-                kind = KINDS_SENT.get(record.act) or (KINDS_RECEIVED.get(record.act) if record.sender == index else None)
-                if kind is not None and index is not None and kind not in "RLH":
-                    found.add(key_of(kind, index, record))
-        return found
+    def _is_sent_later(self, key: Key) -> bool:
+        """Whether what was not taken yet sends this. Where it is sent last is looked for once, for all messages."""
+        if self._sent_last is None:
+            self._sent_last = defaultdict(dict)
+            for name, lane in self._lanes.items():
+                index = None
+                for number, place in enumerate(lane.places):
+                    record = self._records[place]
+                    index = record.index if record.index is not None else index
+                    kind = KINDS_SENT.get(record.act) or (KINDS_RECEIVED.get(record.act) if record.sender == index else None)
+                    if kind is not None and index is not None and kind not in "RLH":
+                        self._sent_last[key_of(kind, index, record)][name] = number
+        return any(number >= self._lanes[name].next for name, number in self._sent_last.get(key, {}).items())
 
     def _end_of_life(self, lane: Lane) -> None:
         """A view told and never entered."""

@@ -58,7 +58,7 @@ def judged(recording: Path) -> tuple[Observations, Judgement]:
     show_default=True,
     help="What --logs are judged by; FISCO or the paper.",
 )
-@click.option("--weights", metavar="W,W,…", default=None, help="Voting weights by index, which logs do not tell; 1 each when not given.")
+@click.option("--weights", metavar="W,W,…", default=None, help="Voting weights by index; when not given, what the votes in the logs add.")
 @click.option("--faulty", metavar="NODE", multiple=True, help="A node whose log or trace is not judged, as it may do anything; may repeat.")
 @click.option("--explain", "is_explained", is_flag=True, help="With --logs: the smallest evidence, and what the nodes behave like.")
 @click.option(

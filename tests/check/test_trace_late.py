@@ -95,3 +95,43 @@ def test_votes_are_weighed_by_the_sealers_after_the_last_block_of_who_counts() -
     members = (Members(0, (1, 1, 1, 1)), Members(3, (2, 1, 1, 1)))
     assert not judged(votes_after_a_change(1), members=members).breaches
     assert {breach.guard for breach in judged(votes_after_a_change(2), members=members).breaches} == {"vote.weight"}
+
+
+def begins_in_a_block(digest: str, weight: int) -> list[TraceRecord]:
+    """A log that begins after node1 has accepted a proposal: another's Prepare is counted, its own leaves and is counted, it is prepared."""
+    scribe = Scribe()
+    about = {"height": 1, "view": 3, "digest": PREPARED}
+    scribe.tell(1, Act.RECEIVE_PREPARE, sender=0, weight=1, own_view=3, to_view=3, head=0, **about)
+    scribe.tell(1, Act.SEND_PREPARE, height=1, digest=digest)
+    scribe.tell(1, Act.RECEIVE_PREPARE, sender=1, weight=2, own_view=3, to_view=3, head=0, **about)
+    scribe.tell(1, Act.RECEIVE_PREPARE, sender=2, weight=weight, own_view=3, to_view=3, head=0, **about)
+    scribe.tell(1, Act.PREPARED, own_view=3, to_view=3, head=0, **about)
+    return scribe.records
+
+
+def test_a_log_may_begin_after_a_proposal_was_accepted_and_before_the_own_prepare() -> None:
+    verdict = judged(begins_in_a_block("", 3), ends_open=True)
+    assert not verdict.breaches, [breach.sentence for breach in verdict.breaches]
+    assert verdict.counters.guards["prepared.quorum"] == 1
+
+
+def test_own_prepares_for_two_proposals_and_missing_ones_are_refused_there_too() -> None:
+    assert "prepare.single" in {breach.guard for breach in judged(begins_in_a_block("0001dead", 3), ends_open=True).breaches}
+    records = begins_in_a_block("", 3)
+    assert {breach.guard for breach in judged([*records[:3], records[4]], ends_open=True).breaches} >= {"prepared.quorum"}
+
+
+def new_sealers(index: int) -> list[TraceRecord]:
+    """Block 1 makes node3 number 0 of two lists of four; its log begins there. node1 has heard a vote of the old list's `index`."""
+    scribe = Scribe()
+    scribe.tell(1, Act.START)
+    scribe.tell(1, Act.HEAD, height=0, digest="aa" * 4, own_view=0, to_view=0, head=0)
+    scribe.tell(1, Act.RECEIVE_VIEW_CHANGE, height=0, view=3, sender=index, weight=1)
+    scribe.tell(3, Act.HEAD, height=1, digest="bb" * 4, own_view=3, to_view=3, head=1)
+    return [replace(record, index=0) if record.replica == "node3" else record for record in scribe.records]
+
+
+def test_an_index_told_with_a_block_is_of_the_list_after_it() -> None:
+    members = (Members(0, (1, 1, 1, 1)), Members(2, (1, 1, 1, 1)))
+    assert not judged(new_sealers(0), members=members).breaches
+    assert {breach.guard for breach in judged(new_sealers(0), members=members[:1]).breaches} == {"message.sent"}
