@@ -4,6 +4,7 @@
     kill       the leader of the next block, and more, are killed and come back
     follower   the one that would lead the next view is killed and comes back
     bystander  one that does not lead is killed and comes back
+    pair       the leader of the next block and the one after it are killed and come back
     all        all nodes are killed at once, and come back at once
     turns      one is killed, then another while the first comes back and fetches what it missed
     weights    weights change again and again, the leader is killed meanwhile
@@ -128,6 +129,7 @@ def perform(stage: Stage) -> None:
         stage.wait(stage.drill.calm_s)
         ACTS[stage.drill.act](stage)
         stage.wait(stage.drill.after_s)
+    stage.wait(stage.drill.idle_s)
 
 
 def nothing(stage: Stage) -> None:
@@ -161,6 +163,16 @@ def kill_follower(stage: Stage) -> None:
 def kill_bystander(stage: Stage) -> None:
     """Not the leader of the next block."""
     faults = stage.kill(stage.honest[-1:])
+    stage.wait(stage.drill.down_s)
+    stage.revive(faults)
+
+
+def kill_pair(stage: Stage) -> None:
+    """The leader of a height and that of its next view: only a later view makes a block."""
+    by_index = [stage.chain.node_of_id(node_id) for node_id in stage.chain.genesis.sorted_ids]
+    leader = stage.honest[0]
+    following = by_index[(by_index.index(leader) + 1) % len(by_index)]
+    faults = stage.kill([leader] if following is None else [leader, following])
     stage.wait(stage.drill.down_s)
     stage.revive(faults)
 
@@ -223,6 +235,7 @@ ACTS: Final[dict[str, Callable[[Stage], None]]] = {
     "kill": kill_leaders,
     "follower": kill_follower,
     "bystander": kill_bystander,
+    "pair": kill_pair,
     "all": kill_all,
     "turns": take_turns,
     "weights": change_weights,

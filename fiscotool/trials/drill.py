@@ -10,6 +10,7 @@ ACT_NAMES: Final[dict[str, str]] = {
     "kill": "leaders are killed",
     "bystander": "one that does not lead is killed",
     "follower": "who would lead the next view is killed",
+    "pair": "the leader and the next one are killed",
     "all": "all are killed at once, twice",
     "turns": "two are killed in turns",
     "weights": "weights change, the leader is killed",
@@ -21,7 +22,7 @@ ACT_NAMES: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """What is done to a chain; times are in seconds. All of it happens under load.
+    """What is done to a chain; times are in seconds. All of it happens under load, but for the last `idle_s`.
 
     `act` is one of `acts.ACTS`: what happens between `calm_s` of quiet and `after_s` of it. `byzantine` is how the last `liars` nodes lie;
     `only` are the nodes with the mutant, all when empty.
@@ -37,6 +38,7 @@ class Drill:
     nodes: int = 4
     period_blocks: int = 1
     only: tuple[str, ...] = ()
+    idle_s: float = 0.0
 
     def told(self) -> str:
         """The drill for people."""
@@ -44,4 +46,5 @@ class Drill:
         lies = f", {who} {self.byzantine}" if self.byzantine else ""
         period = f", a leader stays {self.period_blocks} blocks" if self.period_blocks > 1 else ""
         acts = {"kill": f"{self.victims} killed for {self.down_s:g} s", "none": f"{self.calm_s + self.after_s:g} s of load"}
-        return f"{self.nodes} nodes{lies}{period}: {acts.get(self.act, ACT_NAMES[self.act])}"
+        idle = f", then {self.idle_s:g} s without" if self.idle_s else ""
+        return f"{self.nodes} nodes{lies}{period}: {acts.get(self.act, ACT_NAMES[self.act])}{idle}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from fiscotool.mutants.registry import MUTANTS
@@ -56,17 +56,7 @@ def clean_key(dialect: str, drill: Drill) -> str:
 
 def as_clean(drill: Drill) -> Drill:
     """The drill as a chain without a mutant has it."""
-    return Drill(
-        drill.act,
-        drill.byzantine,
-        drill.liars,
-        drill.victims,
-        drill.calm_s,
-        drill.down_s,
-        drill.after_s,
-        drill.nodes,
-        drill.period_blocks,
-    )
+    return replace(drill, only=())
 
 
 def judged(numbers: Numbers) -> Numbers:

@@ -83,7 +83,7 @@ def said_of_clean(dialect: str, drill: Drill, first_port: int) -> dict[str, list
     """The reverse: what is said of a chain without a mutant under this drill, by method. It should be nothing."""
     with trial_directory("clean") as place:
         chain = record(None, drill, place, first_port, dialect=dialect)
-        return {method: [*by, *([evidence] if by else [])] for method, (by, evidence) in said_of(chain, place, drill).items()}
+        return {method: [*by, *([evidence] if evidence else [])] for method, (by, evidence) in said_of(chain, place, drill).items()}
 
 
 def said_of(chain: Chain, place: Path, drill: Drill) -> dict[str, Said]:
