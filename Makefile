@@ -88,7 +88,7 @@ model: $(DEV_STAMP) ## count all rows of scripts/model_counts.toml again and com
 	$(BIN)/fiscotool model hypotheses --steps
 	$(BIN)/python bench/explorer.py
 
-mutants: $(DEV_STAMP) ## plant every bug, try every judge, write docs/mutants.md (15 minutes; goes on when interrupted)
+mutants: $(DEV_STAMP) ## plant every bug, try every judge, write docs/mutants.md (20 minutes; goes on when interrupted)
 	$(BIN)/python scripts/run_mutants.py
 
 edits: $(DEV_STAMP) ## edit clean traces in ways the judge must reject, 10,000 times (3 minutes)

@@ -51,10 +51,17 @@ def keep(numbers: Numbers, code: str, place: Path = KEPT) -> None:
 
 
 def merged(old: Numbers, new: Numbers) -> Numbers:
-    """The old numbers where there are no new ones. Several runs have no time in common."""
+    """The old numbers where there are no new ones; a clean chain that was ever accused stays so. Several runs have no time in common."""
     verdicts = {**by_place(old), **by_place(new)}
     kept = [verdict for verdict in verdicts.values() if verdict.mutant in MUTANTS]
-    return Numbers(kept, {**old.alarms, **new.alarms})
+    alarms = {
+        drill: {
+            method: list(dict.fromkeys([*old.alarms.get(drill, {}).get(method, []), *new.alarms.get(drill, {}).get(method, [])]))
+            for method in OF_CHAINS
+        }
+        for drill in {**old.alarms, **new.alarms}
+    }
+    return Numbers(kept, alarms)
 
 
 def main() -> int:

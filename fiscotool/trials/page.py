@@ -78,7 +78,7 @@ def goals_of(numbers: Numbers) -> list[tuple[str, int, int, int]]:
 
 
 def _share(killed: int, of: int) -> str:
-    return f"{killed} of {of} ({killed * 100 / of:.0f} %)" if of else "none"
+    return f"{killed} of {of} ({killed * 100 // of} %)" if of else "none"
 
 
 def _goals(place: Place, numbers: Numbers) -> str:
